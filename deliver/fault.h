@@ -1,0 +1,26 @@
+/* fault.h -- everything that can stop a delivery, in one table: exit status and reply. */
+#ifndef FAULT_H
+#define FAULT_H
+
+enum fault {
+	FAULT_NONE,
+	FAULT_SYSTEM, /* a system call failed; errno says why */
+	FAULT_ABSENT,
+	FAULT_OWNER,
+	FAULT_KIND,
+	FAULT_LOCKED,
+	FAULT_LOOP,
+	FAULT_HUNG_UP,
+	FAULT_ORPHANED, /* the guard of an mbox was killed */
+	FAULT_KILLED,   /* its writer was */
+};
+
+/*
+ * Say what stopped a delivery: on standard error one line that begins with an enhanced status code
+ * (RFC 3463) and names nothing of this machine, fit for an SMTP reply, then one for the log that
+ * names the mailbox and, for FAULT_SYSTEM, the error `why`.
+ * Returns the exit status (sysexits): EX_DATAERR for a fact about the message, otherwise EX_TEMPFAIL.
+ */
+int fault_report(enum fault fault, int why, const char *mailbox);
+
+#endif

@@ -1,0 +1,82 @@
+/* mailbox.c -- see mailbox.h. */
+#include "mailbox.h"
+
+#include <string.h>
+
+enum mailbox_kind
+mailbox_kind(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n > 0 && path[n - 1] == '/' ? MAILBOX_MAILDIR : MAILBOX_MBOX;
+}
+
+enum fault
+mailbox_open(struct mailbox *box, const char *path, bool make)
+{
+	box->kind = mailbox_kind(path);
+	return box->kind == MAILBOX_MAILDIR ? maildir_open(&box->in.maildir, path, make)
+	                                    : mbox_open(&box->in.mbox, path);
+}
+
+size_t
+mailbox_grants(const struct mailbox *box, struct landlock_grant grants[MAILBOX_GRANTS])
+{
+	const uint64_t name = LANDLOCK_MAY_MAKE | LANDLOCK_MAY_REMOVE;
+
+	if (box->kind == MAILBOX_MBOX) {
+		/* The file is open; only the dot lock comes and goes. */
+		grants[0] = (struct landlock_grant){box->in.mbox.dir, name};
+		return 1;
+	}
+	grants[0] = (struct landlock_grant){box->in.maildir.tmp,
+	    name | LANDLOCK_MAY_WRITE | LANDLOCK_MAY_LIST | LANDLOCK_MAY_REFER};
+	grants[1] = (struct landlock_grant){box->in.maildir.new, name | LANDLOCK_MAY_REFER};
+	return 2;
+}
+
+enum fault
+mailbox_begin(struct mailbox *box, const char *sender)
+{
+	return box->kind == MAILBOX_MAILDIR ? maildir_begin(&box->in.maildir)
+	                                    : mbox_begin(&box->in.mbox, sender);
+}
+
+enum fault
+mailbox_write(struct mailbox *box, const void *octets, size_t len)
+{
+	return box->kind == MAILBOX_MAILDIR ? maildir_write(&box->in.maildir, octets, len)
+	                                    : mbox_write(&box->in.mbox, octets, len);
+}
+
+enum fault
+mailbox_stage(struct mailbox *box)
+{
+	return box->kind == MAILBOX_MAILDIR ? maildir_stage(&box->in.maildir)
+	                                    : mbox_stage(&box->in.mbox);
+}
+
+enum fault
+mailbox_commit(struct mailbox *box)
+{
+	/* An mbox is complete when it is staged: to let go of its locks is all that is left. */
+	return box->kind == MAILBOX_MAILDIR ? maildir_commit(&box->in.maildir) : FAULT_NONE;
+}
+
+void
+mailbox_keep(struct mailbox *box)
+{
+	if (box->kind == MAILBOX_MAILDIR)
+		maildir_keep(&box->in.maildir);
+	else
+		mbox_keep(&box->in.mbox);
+}
+
+void
+mailbox_undo(struct mailbox *box)
+{
+	if (box->kind == MAILBOX_MAILDIR)
+		maildir_undo(&box->in.maildir);
+	else
+		mbox_undo(&box->in.mbox);
+}

@@ -1,0 +1,53 @@
+/*
+ * mailbox.h -- one mailbox of either kind: a path that ends in a slash is a Maildir, any other an
+ * mbox.  The steps in their order: open, begin, write ..., stage, commit, keep; undo after any of them.
+ */
+#ifndef MAILBOX_H
+#define MAILBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../sandbox/landlock.h"
+#include "fault.h"
+#include "maildir.h"
+#include "mbox.h"
+
+enum {
+	MAILBOX_GRANTS = 2 /* Landlock rules that one mailbox needs at most */
+};
+
+struct mailbox {
+	enum mailbox_kind {
+		MAILBOX_MAILDIR,
+		MAILBOX_MBOX
+	} kind;
+	union {
+		struct maildir maildir;
+		struct mbox mbox;
+	} in;
+};
+
+enum mailbox_kind mailbox_kind(const char *path);
+
+/* Open the mailbox, making it if `make` (a missing mbox is always made). */
+enum fault mailbox_open(struct mailbox *box, const char *path, bool make);
+
+/* What the mailbox needs below its directories once the process is confined: the number of grants. */
+size_t mailbox_grants(const struct mailbox *box, struct landlock_grant grants[MAILBOX_GRANTS]);
+
+enum fault mailbox_begin(struct mailbox *box, const char *sender);
+enum fault mailbox_write(struct mailbox *box, const void *octets, size_t len);
+
+/* Whole and synced, and nobody sees it. */
+enum fault mailbox_stage(struct mailbox *box);
+
+/* Everybody may see it, and it lasts; mailbox_undo can still take it back. */
+enum fault mailbox_commit(struct mailbox *box);
+
+/* It stands. */
+void mailbox_keep(struct mailbox *box);
+
+void mailbox_undo(struct mailbox *box);
+
+#endif

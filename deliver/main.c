@@ -1,0 +1,423 @@
+/*
+ * deliver -- write the message on standard input to every mailbox named, or to none.
+ *
+ * One program, one delivery, running as the owner of the mailboxes.  It opens what it needs, locks
+ * itself in, and only then reads.  See deliver(8).
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "../sandbox/identity.h"
+#include "../sandbox/landlock.h"
+#include "../sandbox/rlimits.h"
+#include "../sandbox/sandbox.h"
+#include "limits.h"
+#include "mailbox.h"
+#include "message.h"
+
+enum {
+	HAND = 3, /* where the descriptor of -c is moved to */
+	SAY_STAGED = 's',
+	HEAR_COMMIT = 'c',
+	SAY_VISIBLE = 'v',
+	HEAR_KEEP = 'k',
+};
+
+struct job {
+	const char *sender; /* NULL: not told */
+	const char *recipients[RECIPIENTS_MAX];
+	size_t recipients_count;
+	const char *user;
+	int hand; /* -1: nobody to agree with */
+	bool make;
+	bool need_landlock;
+	char *const *paths;
+	struct mailbox *boxes;
+	size_t count;
+};
+
+static volatile sig_atomic_t orphaned; /* the guard has died */
+
+__attribute__((format(printf, 2, 3))) static _Noreturn void
+die(int status, const char *format, ...)
+{
+	va_list args;
+
+	(void)fputs("deliver: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	exit(status);
+}
+
+static _Noreturn void
+usage(void)
+{
+	(void)fputs("usage: deliver [-Lm] [-c fd] [-f sender] [-r recipient] [-u user] mailbox ...\n", stderr);
+	exit(EX_USAGE);
+}
+
+/* An address goes into a header line: no control octets, and no end to it. */
+static const char *
+address(const char *text)
+{
+	if (strlen(text) > ADDRESS_MAX)
+		die(EX_USAGE, "an address of more than %d octets", ADDRESS_MAX);
+	for (const char *c = text; *c != 0; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			die(EX_USAGE, "an address with a control character");
+	return text;
+}
+
+static int
+descriptor(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (!isdigit((unsigned char)*text) || *end != 0 || n > 65535 || fcntl((int)n, F_GETFD) < 0)
+		die(EX_USAGE, "-c %s: not an open descriptor", text);
+	return (int)n;
+}
+
+static void
+add_recipient(struct job *job, const char *text)
+{
+	if (job->recipients_count == RECIPIENTS_MAX)
+		die(EX_USAGE, "more than %d recipients", RECIPIENTS_MAX);
+	job->recipients[job->recipients_count++] = address(text);
+}
+
+static void
+parse(struct job *job, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "Lmc:f:r:u:")) != -1) {
+		switch (option) {
+		case 'L':
+			job->need_landlock = true;
+			break;
+		case 'm':
+			job->make = true;
+			break;
+		case 'c':
+			job->hand = descriptor(optarg);
+			break;
+		case 'f':
+			job->sender = address(optarg);
+			break;
+		case 'r':
+			add_recipient(job, optarg);
+			break;
+		case 'u':
+			job->user = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind == argc)
+		usage();
+	job->paths = argv + optind;
+	job->count = (size_t)(argc - optind);
+	if (job->count > MAILBOXES_MAX)
+		die(EX_USAGE, "more than %d mailboxes", MAILBOXES_MAX);
+	for (size_t i = 0; i < job->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(job->paths[i], job->paths[j]) == 0)
+				die(EX_USAGE, "%s: named twice", job->paths[i]);
+}
+
+/* Every failure before a mailbox is touched is the administrator's to mend: later, never lost. */
+static void
+become(const struct job *job)
+{
+	struct identity who = {.uid = geteuid(), .gid = getegid()};
+
+	if (job->user != NULL) {
+		switch (identity_find(job->user, &who)) {
+		case IDENTITY_FOUND:
+			break;
+		case IDENTITY_NONE:
+			die(EX_TEMPFAIL, "-u %s: there is no such user", job->user);
+		case IDENTITY_UNKNOWN:
+			die(EX_TEMPFAIL, "-u %s: %s", job->user, strerror(errno));
+		}
+	}
+	if (geteuid() == 0 || getuid() == 0) {
+		if (job->user == NULL || who.uid == 0)
+			die(EX_CONFIG, "will not deliver as root; name a user with -u");
+		if (identity_become(who.uid, who.gid, (gid_t)-1) < 0)
+			die(EX_OSERR, "cannot become %s: %s", job->user, strerror(errno));
+	} else if (who.uid != geteuid()) {
+		die(EX_CONFIG, "only root can deliver as %s", job->user);
+	}
+}
+
+/* The descriptors that are meant to be there: 0, 1, 2, and HAND.  Whatever else came is closed. */
+static void
+descriptors(struct job *job)
+{
+	for (int fd = 0; fd < HAND; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			die(EX_OSERR, "descriptor %d is not open", fd);
+	unsigned first = HAND;
+	if (job->hand >= 0) {
+		if (job->hand < HAND)
+			die(EX_USAGE, "-c %d: that is a standard descriptor", job->hand);
+		if (job->hand != HAND && dup2(job->hand, HAND) < 0)
+			die(EX_OSERR, "-c %d: %s", job->hand, strerror(errno));
+		job->hand = HAND;
+		first = HAND + 1;
+	}
+	if (syscall(SYS_close_range, first, ~0U, 0U) < 0)
+		die(EX_OSERR, "close_range: %s", strerror(errno));
+}
+
+static bool
+any_mbox(const struct job *job)
+{
+	for (size_t i = 0; i < job->count; i++)
+		if (mailbox_kind(job->paths[i]) == MAILBOX_MBOX)
+			return true;
+	return false;
+}
+
+static _Noreturn void
+give_up(const struct job *job, enum fault fault, int why, const char *path)
+{
+	for (size_t i = 0; i < job->count; i++)
+		mailbox_undo(&job->boxes[i]);
+	_exit(fault_report(fault, why, path));
+}
+
+static void
+open_all(struct job *job)
+{
+	size_t size = job->count * sizeof *job->boxes;
+
+	/* Shared, so that the guard of an mbox sees how far its writer came. */
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		die(EX_TEMPFAIL, "no memory");
+	job->boxes = memory;
+	for (size_t i = 0; i < job->count; i++) {
+		enum fault fault = mailbox_open(&job->boxes[i], job->paths[i], job->make);
+		if (fault != FAULT_NONE)
+			exit(fault_report(fault, errno, job->paths[i]));
+	}
+}
+
+static void
+confine(const struct job *job)
+{
+	struct landlock_grant grants[MAILBOXES_MAX * MAILBOX_GRANTS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < job->count; i++)
+		n += mailbox_grants(&job->boxes[i], grants + n);
+	if (sandbox_alone() < 0)
+		die(EX_OSERR, "no_new_privs: %s", strerror(errno));
+	switch (landlock_confine(grants, n)) {
+	case LANDLOCK_DONE:
+		break;
+	case LANDLOCK_ABSENT:
+		if (job->need_landlock)
+			die(EX_CONFIG, "-L: this kernel has no Landlock");
+		break;
+	case LANDLOCK_FAILED:
+		die(EX_OSERR, "Landlock: %s", strerror(errno));
+	}
+}
+
+static void
+filter(void)
+{
+	if (sandbox_filter(SANDBOX_DELIVER) < 0)
+		die(EX_OSERR, "the system-call filter cannot be loaded: %s", strerror(errno));
+}
+
+static void
+on_orphaned(int number)
+{
+	(void)number;
+	orphaned = 1;
+}
+
+/*
+ * An append to an mbox cannot be made invisible until it is whole, so two processes look after each
+ * other: should the writer be killed, the guard, which holds the same locks, restores the file;
+ * should the guard be killed, the writer hears of it and undoes its work.  Returns in the writer.
+ */
+static void
+guard(const struct job *job)
+{
+	pid_t self = getpid();
+	int status;
+
+	pid_t writer = fork();
+	if (writer < 0)
+		die(EX_TEMPFAIL, "fork: %s", strerror(errno));
+	if (writer == 0) {
+		const struct sigaction act = {.sa_handler = on_orphaned};
+		if (sigaction(SIGUSR1, &act, NULL) < 0 || prctl(PR_SET_PDEATHSIG, (long)SIGUSR1) < 0)
+			die(EX_OSERR, "cannot watch the guard: %s", strerror(errno));
+		if (getppid() != self)
+			orphaned = 1;
+		return;
+	}
+	(void)signal(SIGTERM, SIG_IGN); /* ends the writer; then there is work here */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	filter();
+	while (waitpid(writer, &status, 0) < 0)
+		if (errno != EINTR)
+			_exit(EX_OSERR);
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	give_up(job, FAULT_KILLED, 0, job->paths[0]);
+}
+
+/* To every mailbox.  On failure *path is the one. */
+static enum fault
+write_all(const struct job *job, const void *octets, size_t len, const char **path)
+{
+	for (size_t i = 0; i < job->count; i++) {
+		enum fault fault = mailbox_write(&job->boxes[i], octets, len);
+		if (fault != FAULT_NONE) {
+			*path = job->paths[i];
+			return fault;
+		}
+	}
+	return FAULT_NONE;
+}
+
+static enum fault
+copy(const struct job *job, struct message *m, const char **path)
+{
+	static unsigned char block[BLOCK];
+	struct message_piece piece;
+	char line[ADDRESS_MAX + 32];
+	enum fault fault;
+	size_t n;
+
+	for (size_t turn = 0; (n = message_top(m, turn, line, sizeof line)) > 0; turn++)
+		if ((fault = write_all(job, line, n, path)) != FAULT_NONE)
+			return fault;
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, block, sizeof block);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0) {
+			*path = "standard input";
+			return FAULT_SYSTEM;
+		}
+		if (got == 0)
+			break;
+		for (size_t at = 0; at < (size_t)got;) {
+			at += message_step(m, block + at, (size_t)got - at, &piece);
+			if ((fault = write_all(job, piece.octets, piece.len, path)) != FAULT_NONE)
+				return fault;
+		}
+	}
+	message_end(m, &piece);
+	return write_all(job, piece.octets, piece.len, path);
+}
+
+/* Whole, synced and invisible, in every mailbox. */
+static void
+stage(const struct job *job)
+{
+	struct message m = {.sender = job->sender,
+	    .recipients = job->recipients,
+	    .recipients_count = job->recipients_count};
+	const char *path = job->paths[0];
+	enum fault fault = FAULT_NONE;
+
+	for (size_t i = 0; i < job->count && fault == FAULT_NONE; i++) {
+		path = job->paths[i];
+		fault = mailbox_begin(&job->boxes[i], job->sender);
+	}
+	if (fault == FAULT_NONE)
+		fault = copy(job, &m, &path);
+	if (fault == FAULT_NONE && m.looped)
+		fault = FAULT_LOOP;
+	for (size_t i = 0; i < job->count && fault == FAULT_NONE; i++) {
+		path = job->paths[i];
+		fault = mailbox_stage(&job->boxes[i]);
+	}
+	if (fault != FAULT_NONE)
+		give_up(job, fault, errno, path);
+}
+
+/* With -c: say how far this delivery came, and go on only when the other end says so. */
+static void
+agree(const struct job *job, char say, char hear)
+{
+	char heard = 0;
+	ssize_t n;
+
+	if (orphaned)
+		give_up(job, FAULT_ORPHANED, 0, job->paths[0]);
+	if (job->hand < 0)
+		return;
+	if (write(job->hand, &say, 1) == 1) {
+		while ((n = read(job->hand, &heard, 1)) < 0 && errno == EINTR && !orphaned)
+			continue;
+		if (n == 1 && heard == hear && !orphaned)
+			return;
+	}
+	give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
+}
+
+static void
+finish(const struct job *job)
+{
+	agree(job, SAY_STAGED, HEAR_COMMIT);
+	for (size_t i = 0; i < job->count; i++) {
+		enum fault fault = mailbox_commit(&job->boxes[i]);
+		if (fault != FAULT_NONE)
+			give_up(job, fault, errno, job->paths[i]);
+	}
+	agree(job, SAY_VISIBLE, HEAR_KEEP);
+	for (size_t i = 0; i < job->count; i++)
+		mailbox_keep(&job->boxes[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct job job = {.hand = -1};
+
+	(void)umask(077);
+	(void)signal(SIGPIPE, SIG_IGN); /* an error of write tells as much */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	parse(&job, argc, argv);
+	descriptors(&job);
+	if (rlimits_files(FILES_MAX) < 0)
+		die(EX_OSERR, "resource limits: %s", strerror(errno));
+	become(&job);
+	open_all(&job);
+	confine(&job);
+	if (any_mbox(&job))
+		guard(&job);
+	filter();
+	stage(&job);
+	finish(&job);
+	_exit(EX_OK);
+}

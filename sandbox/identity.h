@@ -1,0 +1,36 @@
+/*
+ * identity.h -- who a process is: looking a user up, becoming that user for good, and giving up
+ * the powers of root that are not needed.
+ */
+#ifndef IDENTITY_H
+#define IDENTITY_H
+
+#include <sys/types.h>
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+	char home[512];
+};
+
+enum identity_found {
+	IDENTITY_FOUND,
+	IDENTITY_NONE,   /* a fact: the file was read to its end */
+	IDENTITY_UNKNOWN /* the file could not be read: errno says why */
+};
+
+/* Look a login name up in /etc/passwd.  A home of more than 511 bytes counts as unknown. */
+enum identity_found identity_find(const char *name, struct identity *who);
+
+/*
+ * Become that user and group, in all three ids each, with no other group but `extra` (or none, when
+ * extra is (gid_t)-1), then try to come back and to take another group.
+ * 0 only if every step held and no way back was found; otherwise -1 with errno, and the caller
+ * must end.  User 0 is refused (EPERM).  One thread only: raw system calls, fit for a child of vfork.
+ */
+int identity_become(uid_t uid, gid_t gid, gid_t extra);
+
+/* Of the capabilities this process has, keep CAP_SETUID and CAP_SETGID.  0, or -1 with errno. */
+int identity_keep_setid(void);
+
+#endif
