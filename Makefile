@@ -58,7 +58,7 @@ DELIVER = deliver/main deliver/message deliver/mailbox deliver/maildir deliver/m
 PURE    = smtp-stdio/smtp smtp-stdio/command smtp-stdio/address smtp-stdio/body smtp-stdio/reply \
 	smtp-stdio/request
 MONITOR = smtp-stdio/monitor smtp-stdio/commit smtp-stdio/recipient smtp-stdio/spool \
-	smtp-stdio/spawn smtp-stdio/log
+	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE)
 objects = $(patsubst %,$O/obj/%.o,$(1))
 

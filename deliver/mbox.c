@@ -278,10 +278,9 @@ mbox_keep(struct mbox *m)
 void
 mbox_undo(struct mbox *m)
 {
-	if (m->appending) {
-		(void)ftruncate(m->out.fd, m->before); /* on the way back there is no other way */
-		(void)fsync(m->out.fd);
-	}
+	if (m->appending && (ftruncate(m->out.fd, m->before) < 0 || fsync(m->out.fd) < 0))
+		(void)fprintf(stderr, "deliver: an mbox could not be cut back to %lld octets: %s\n",
+		    (long long)m->before, strerror(errno));
 	m->appending = false;
 	unlock(m);
 }

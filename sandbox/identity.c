@@ -2,6 +2,7 @@
 #include "identity.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -41,6 +42,26 @@ identity_find(const char *name, struct identity *who)
 	int why = errno;
 	(void)fclose(file); /* read only */
 	errno = why;
+	return found;
+}
+
+enum identity_found
+identity_group(const char *name, gid_t *gid)
+{
+	FILE *file = fopen("/etc/group", "re");
+	if (file == NULL)
+		return IDENTITY_UNKNOWN;
+
+	enum identity_found found = IDENTITY_NONE;
+	struct group *entry;
+	while (found == IDENTITY_NONE && (entry = fgetgrent(file)) != NULL)
+		if (strcmp(entry->gr_name, name) == 0) {
+			*gid = entry->gr_gid;
+			found = IDENTITY_FOUND;
+		}
+	if (found == IDENTITY_NONE && ferror(file))
+		found = IDENTITY_UNKNOWN;
+	(void)fclose(file); /* read only */
 	return found;
 }
 

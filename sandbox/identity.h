@@ -22,6 +22,9 @@ enum identity_found {
 /* Look a login name up in /etc/passwd.  A home of more than 511 bytes counts as unknown. */
 enum identity_found identity_find(const char *name, struct identity *who);
 
+/* The number of a group, by /etc/group. */
+enum identity_found identity_group(const char *name, gid_t *gid);
+
 /*
  * Become that user and group, in all three ids each, with no other group but `extra` (or none, when
  * extra is (gid_t)-1), then try to come back and to take another group.

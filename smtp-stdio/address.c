@@ -1,0 +1,255 @@
+/*
+ * address.c -- see address.h.
+ *
+ * Each taker reads one thing of the grammar at `at` and returns where it ends, or 0 when it is not
+ * there; nothing but a '<' begins at 0, so 0 is never the end of a thing.
+ */
+#include "address.h"
+
+#include <string.h>
+
+struct input {
+	const unsigned char *in;
+	size_t len;
+};
+
+static bool
+is_alnum(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool
+is_atext(unsigned char c)
+{
+	return c != 0 && (is_alnum(c) || (c < 0x80 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL));
+}
+
+static bool
+at_octet(const struct input *input, size_t at, unsigned char octet)
+{
+	return at < input->len && input->in[at] == octet;
+}
+
+/* sub-domain *("." sub-domain), labels of 63 octets at most (RFC 1035 2.3.4) */
+static size_t
+take_labels(const struct input *input, size_t at)
+{
+	size_t begin = at;
+
+	for (;;) {
+		size_t label = at;
+		while (at < input->len && (is_alnum(input->in[at]) || at_octet(input, at, '-') ||
+		    at_octet(input, at, '_')))
+			at++;
+		if (at == label || at - label > 63 || input->in[label] == '-' || input->in[at - 1] == '-')
+			return 0;
+		if (!at_octet(input, at, '.'))
+			break;
+		at++;
+	}
+	return at - begin <= DOMAIN_MAX ? at : 0;
+}
+
+/* "[" 1*dcontent "]": IPv4, IPv6 and general literals alike; nothing here depends on which */
+static size_t
+take_literal(const struct input *input, size_t at)
+{
+	size_t begin = at++;
+
+	while (at < input->len && (is_alnum(input->in[at]) || (input->in[at] != 0 &&
+	    input->in[at] < 0x80 && strchr(".:-_", input->in[at]) != NULL)))
+		at++;
+	if (!at_octet(input, at, ']') || at == begin + 1 || at + 1 - begin > DOMAIN_MAX)
+		return 0;
+	return at + 1;
+}
+
+static size_t
+take_domain(const struct input *input, size_t at)
+{
+	return at_octet(input, at, '[') ? take_literal(input, at) : take_labels(input, at);
+}
+
+/* "@" domain *("," "@" domain) ":" */
+static size_t
+take_route(const struct input *input, size_t at)
+{
+	for (;;) {
+		if (!at_octet(input, at, '@'))
+			return 0;
+		at = take_domain(input, at + 1);
+		if (at == 0)
+			return 0;
+		if (at_octet(input, at, ':'))
+			return at + 1;
+		if (!at_octet(input, at, ','))
+			return 0;
+		at++;
+	}
+}
+
+/* Put one octet of the local part down; false when it is full. */
+static bool
+keep(struct address *address, unsigned char octet)
+{
+	if (address->len >= LOCAL_MAX)
+		return false;
+	address->text[address->len++] = (char)octet;
+	return true;
+}
+
+/* atom *("." atom) */
+static size_t
+take_dot_string(const struct input *input, size_t at, struct address *address)
+{
+	for (;;) {
+		size_t atom = at;
+		while (at < input->len && is_atext(input->in[at]))
+			if (!keep(address, input->in[at++]))
+				return 0;
+		if (at == atom)
+			return 0;
+		if (!at_octet(input, at, '.'))
+			return at;
+		if (!keep(address, input->in[at++]))
+			return 0;
+	}
+}
+
+/* DQUOTE *(qtext / quoted-pair) DQUOTE; stored without quotes and backslashes */
+static size_t
+take_quoted(const struct input *input, size_t at, struct address *address)
+{
+	for (at++; at < input->len && input->in[at] != '"'; at++) {
+		if (input->in[at] == '\\')
+			at++;
+		if (at >= input->len || input->in[at] < ' ' || input->in[at] > '~' ||
+		    !keep(address, input->in[at]))
+			return 0;
+	}
+	return at < input->len ? at + 1 : 0;
+}
+
+/* The local part could stand without quotes. */
+static bool
+is_dot_string(const char *text, size_t len)
+{
+	bool atom = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '.' ? !atom : !is_atext((unsigned char)text[i]))
+			return false;
+		atom = text[i] != '.';
+	}
+	return atom;
+}
+
+/* Write the local part in its one form; false if that is too long. */
+static bool
+requote(struct address *address)
+{
+	char plain[LOCAL_MAX];
+	size_t len = address->len;
+
+	if (is_dot_string(address->text, len))
+		return true;
+	memcpy(plain, address->text, len);
+	address->len = 0;
+	bool fits = keep(address, '"');
+	for (size_t i = 0; i < len && fits; i++) {
+		if (plain[i] == '"' || plain[i] == '\\')
+			fits = keep(address, '\\');
+		fits = fits && keep(address, (unsigned char)plain[i]);
+	}
+	return fits && keep(address, '"');
+}
+
+static size_t
+take_local(const struct input *input, size_t at, struct address *address)
+{
+	address->len = 0;
+	if (!at_octet(input, at, '"'))
+		at = take_dot_string(input, at, address);
+	else if ((at = take_quoted(input, at, address)) > 0 && !requote(address))
+		at = 0;
+	address->local = address->len;
+	return at;
+}
+
+/* local-part ["@" domain] */
+static size_t
+take_mailbox(const struct input *input, size_t at, struct address *address)
+{
+	at = take_local(input, at, address);
+	if (at == 0 || !at_octet(input, at, '@'))
+		return at;
+	size_t domain = at + 1;
+	at = take_domain(input, domain);
+	if (at == 0)
+		return 0;
+	address->text[address->len++] = '@';
+	memcpy(address->text + address->len, input->in + domain, at - domain);
+	address->len += at - domain;
+	return at;
+}
+
+static bool
+is_postmaster(const struct address *address)
+{
+	static const char name[] = "postmaster";
+
+	if (address->len != sizeof name - 1)
+		return false;
+	for (size_t i = 0; i < address->len; i++)
+		if ((address->text[i] | 0x20) != name[i])
+			return false;
+	return true;
+}
+
+size_t
+address_path(const unsigned char *in, size_t len, struct address *address)
+{
+	const struct input input = {in, len};
+
+	address->len = address->local = 0;
+	address->text[0] = 0;
+	if (!at_octet(&input, 0, '<'))
+		return 0;
+	if (at_octet(&input, 1, '>'))
+		return 2;
+	size_t at = at_octet(&input, 1, '@') ? take_route(&input, 1) : 1;
+	if (at > 0)
+		at = take_mailbox(&input, at, address);
+	if (at == 0 || !at_octet(&input, at, '>'))
+		return 0;
+	address->text[address->len] = 0;
+	if (address->local == address->len && !is_postmaster(address))
+		return 0;
+	return at + 1;
+}
+
+bool
+address_name(const unsigned char *in, size_t len, struct address *address)
+{
+	if (len > 2 && in[0] == '<' && in[len - 1] == '>') {
+		in++;
+		len -= 2;
+	}
+	const struct input input = {in, len};
+	if (len == 0 || take_mailbox(&input, 0, address) != len)
+		return false;
+	address->text[address->len] = 0;
+	return true;
+}
+
+bool
+address_hello(const unsigned char *in, size_t len)
+{
+	if (len == 0 || len > DOMAIN_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!is_alnum(in[i]) && (in[i] == 0 || strchr(".-_:[]", in[i]) == NULL))
+			return false;
+	return true;
+}

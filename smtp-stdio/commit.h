@@ -1,0 +1,34 @@
+/*
+ * commit.h -- one message into the mailboxes of all its recipients, or into none.  Trusted side.
+ */
+#ifndef COMMIT_H
+#define COMMIT_H
+
+#include "config.h"
+#include "recipient.h"
+#include "request.h"
+
+struct envelope {
+	const char *sender; /* "" for the null path */
+	struct recipient *recipients;
+	size_t count; /* at least 1 */
+};
+
+/*
+ * Deliver the message behind the descriptor to every recipient.  Recipients with the same mailbox
+ * get one copy.
+ *
+ * One mailbox: one helper does it all.  Several: each helper stages its copy (whole, synced,
+ * invisible); when all have, each makes it visible; when all have, each is told to keep it.  Whatever
+ * fails before that last word, every helper takes its copy back.  Mailboxes are staged one after
+ * another in the order of their paths, so that two messages never wait for each other's locks.
+ *
+ * The answer is YES only when every helper has ended with success.
+ */
+void commit_message(const struct config *config, const struct envelope *envelope, int message,
+    struct answer *answer);
+
+/* True if the mailbox behind a recipient cannot be staged, so that a message may have only one. */
+bool commit_is_foreign(const struct config *config);
+
+#endif

@@ -1,0 +1,286 @@
+/* config.c -- see config.h. */
+#include "config.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum kind {
+	KIND_NAME,    /* a host, user or group name */
+	KIND_DOMAINS, /* one or several */
+	KIND_USERS,
+	KIND_PATTERN,
+	KIND_PATH,
+	KIND_COMMAND,
+	KIND_YES,
+	KIND_LANDLOCK,
+	KIND_NUMBER,
+	KIND_SIZE,
+	KIND_SECONDS,
+};
+
+/* Every keyword: its name, what its value is, its default, its bounds. */
+static const struct row {
+	const char *name;
+	enum kind kind;
+	const char *preset;
+	uint64_t value, least, most;
+} rows[KEYWORDS] = {
+    [KEY_HOSTNAME] = {"Hostname", KIND_NAME, NULL, 0, 0, 0},
+    [KEY_DOMAIN] = {"Domain", KIND_DOMAINS, NULL, 0, 0, 0},
+    [KEY_USERS] = {"Users", KIND_USERS, "any", 0, 0, 0},
+    [KEY_MAILBOX] = {"Mailbox", KIND_PATTERN, NULL, 0, 0, 0},
+    [KEY_CREATE_MAILBOX] = {"CreateMailbox", KIND_YES, "yes", 1, 0, 0},
+    [KEY_MINIMUM_UID] = {"MinimumUid", KIND_NUMBER, "1000", UID_DEFAULT, UID_LEAST, UID_MOST},
+    [KEY_MAIL_GROUP] = {"MailGroup", KIND_NAME, NULL, 0, 0, 0},
+    [KEY_POSTMASTER] = {"Postmaster", KIND_NAME, NULL, 0, 0, 0},
+    [KEY_VERIFY] = {"Verify", KIND_YES, "no", 0, 0, 0},
+    [KEY_DELIVER_PATH] = {"DeliverPath", KIND_PATH, DELIVER_PATH, 0, 0, 0},
+    [KEY_DELIVER_COMMAND] = {"DeliverCommand", KIND_COMMAND, NULL, 0, 0, 0},
+    [KEY_SESSION_USER] = {"SessionUser", KIND_NAME, "nobody", 0, 0, 0},
+    [KEY_LANDLOCK] = {"Landlock", KIND_LANDLOCK, "try", 0, 0, 0},
+    [KEY_SIZE_LIMIT] = {"SizeLimit", KIND_SIZE, "35M", SIZE_DEFAULT, SIZE_LEAST, SIZE_MOST},
+    [KEY_RECIPIENT_LIMIT] = {"RecipientLimit", KIND_NUMBER, "100", RECIPIENTS_DEFAULT,
+        RECIPIENTS_LEAST, RECIPIENTS_MOST},
+    [KEY_COMMAND_TIMEOUT] = {"CommandTimeout", KIND_SECONDS, "5m", COMMAND_DEFAULT, SECONDS_LEAST,
+        SECONDS_MOST},
+    [KEY_SESSION_TIMEOUT] = {"SessionTimeout", KIND_SECONDS, "1h", SESSION_DEFAULT, SECONDS_LEAST,
+        SECONDS_MOST},
+    [KEY_DELIVER_TIMEOUT] = {"DeliverTimeout", KIND_SECONDS, "5m", DELIVER_DEFAULT, SECONDS_LEAST,
+        SECONDS_MOST},
+};
+
+const char *
+config_name(enum keyword keyword)
+{
+	return rows[keyword].name;
+}
+
+/* Each check returns what is wrong with a value, or NULL. */
+
+static const char *
+check_name(const char *value, size_t most)
+{
+	if (strlen(value) > most)
+		return "the name is too long";
+	for (const char *c = value; *c != 0; c++)
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+		    strchr(".-_[]:", *c) != NULL))
+			return "want a name of letters, digits and .-_";
+	return value[0] == '-' || value[0] == '.' ? "the name begins with - or ." : NULL;
+}
+
+/* Digits, then at most one unit of "KMG" or "smhd". */
+static const char *
+check_number(const struct row *row, const char *value, uint64_t *number)
+{
+	static const struct {
+		char unit;
+		enum kind kind;
+		uint64_t factor;
+	} units[] = {{'K', KIND_SIZE, 1024}, {'M', KIND_SIZE, 1048576}, {'G', KIND_SIZE, 1073741824},
+	    {'s', KIND_SECONDS, 1}, {'m', KIND_SECONDS, 60}, {'h', KIND_SECONDS, 3600},
+	    {'d', KIND_SECONDS, 86400}};
+	uint64_t n = 0, factor = 1;
+	const char *c = value;
+
+	for (; *c >= '0' && *c <= '9' && c - value < 12; c++)
+		n = n * 10 + (uint64_t)(*c - '0');
+	bool unit = false;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (*c == units[i].unit && row->kind == units[i].kind && !unit) {
+			factor = units[i].factor;
+			unit = true;
+		}
+	if (c == value || c[unit] != 0)
+		return row->kind == KIND_SIZE ? "want a number, with K, M or G behind it or nothing"
+		    : row->kind == KIND_SECONDS ? "want a number, with s, m, h or d behind it or nothing"
+		                                : "want a number";
+	*number = n * factor;
+	return *number < row->least ? "too small" : *number > row->most ? "too large" : NULL;
+}
+
+static const char *
+check_pattern(const char *value)
+{
+	for (const char *c = value; *c != 0; c++) {
+		if (*c == ' ' || *c == '\t')
+			return "a path here has no blanks";
+		if (*c == '%' && (*++c == 0 || strchr("ud%", *c) == NULL))
+			return "a % that is not %u, %d or %%";
+	}
+	return NULL;
+}
+
+static const char *
+check_users(struct config *config, const char *value)
+{
+	config->users = USERS_DIRECTORY;
+	if (strcmp(value, "any") == 0)
+		config->users = USERS_ANY;
+	else if (strcmp(value, "passwd") == 0)
+		config->users = USERS_PASSWD;
+	else if (value[0] != '/')
+		return "want passwd, any, or the absolute pattern of a directory";
+	else if (strstr(value, "%u") == NULL)
+		return "a directory pattern needs %u";
+	return check_pattern(value);
+}
+
+static const char *
+check_domains(struct config *config, char *value)
+{
+	char *rest = value;
+
+	while (*rest != 0) {
+		char *word = rest;
+		rest += strcspn(rest, " \t");
+		if (*rest != 0)
+			*rest++ = 0;
+		rest += strspn(rest, " \t");
+		const char *wrong = check_name(word, DOMAIN_MAX);
+		if (wrong != NULL)
+			return wrong;
+		if (config->domains_count == DOMAINS_MAX)
+			return "too many domains";
+		config->domains[config->domains_count++] = word;
+	}
+	return NULL;
+}
+
+static const char *
+check(struct config *config, enum keyword key, char *value)
+{
+	const struct row *row = &rows[key];
+
+	switch (row->kind) {
+	case KIND_NAME:
+		return check_name(value, key == KEY_HOSTNAME ? DOMAIN_MAX : NAME_OCTETS);
+	case KIND_DOMAINS:
+		return check_domains(config, value);
+	case KIND_USERS:
+		return check_users(config, value);
+	case KIND_PATTERN:
+		return check_pattern(value);
+	case KIND_PATH:
+	case KIND_COMMAND:
+		return value[0] == '/' ? NULL : "want an absolute path";
+	case KIND_YES:
+		config->number[key] = strcmp(value, "yes") == 0;
+		return config->number[key] || strcmp(value, "no") == 0 ? NULL : "want yes or no";
+	case KIND_LANDLOCK:
+		config->number[key] = strcmp(value, "require") == 0;
+		return config->number[key] || strcmp(value, "try") == 0 ? NULL : "want try or require";
+	case KIND_NUMBER:
+	case KIND_SIZE:
+	case KIND_SECONDS:
+		return check_number(row, value, &config->number[key]);
+	}
+	return "unknown keyword";
+}
+
+/* Domain may stand in several lines of one source; a new source begins anew. */
+static const char *
+set(struct config *config, const char *source, enum keyword key, char *value)
+{
+	bool again = config->source[key] != NULL && strcmp(config->source[key], source) == 0;
+
+	if (again && key != KEY_DOMAIN)
+		return "set twice";
+	if (!again && key == KEY_DOMAIN)
+		config->domains_count = 0;
+	config->source[key] = source;
+	config->text[key] = value;
+	return check(config, key, value);
+}
+
+/* The line without its comment and the blanks around it.  A '#' begins a comment at the begin of a
+   line or after a blank. */
+static char *
+strip(char *line)
+{
+	line += strspn(line, " \t");
+	char *c = line;
+	while (*c != 0 && !(*c == '#' && (c == line || c[-1] == ' ' || c[-1] == '\t')))
+		c++;
+	*c = 0;
+	size_t n = strlen(line);
+	while (n > 0 && strchr(" \t\r", line[n - 1]) != NULL)
+		line[--n] = 0;
+	return line;
+}
+
+static bool
+parse_line(struct config *config, const char *source, char *line, struct config_error *error)
+{
+	line = strip(line);
+	size_t n = strcspn(line, " \t");
+	char *value = line + n + strspn(line + n, " \t");
+
+	error->key[0] = 0;
+	if (*line == 0)
+		return true;
+	size_t shown = n < sizeof error->key ? n : sizeof error->key - 1;
+	memcpy(error->key, line, shown);
+	error->key[shown] = 0;
+	for (unsigned key = 0; key < KEYWORDS; key++) {
+		if (strlen(rows[key].name) != n || strncasecmp(rows[key].name, line, n) != 0)
+			continue;
+		error->what = *value == 0 ? "no value" : strlen(value) > VALUE_MAX ? "the value is too long"
+		    : set(config, source, (enum keyword)key, value);
+		return error->what == NULL;
+	}
+	error->what = "unknown keyword";
+	return false;
+}
+
+bool
+config_parse(struct config *config, const char *source, char *text, size_t len,
+    struct config_error *error)
+{
+	char *end = text + len;
+
+	error->source = source;
+	error->line = 0;
+	error->key[0] = 0;
+	text[len] = 0;
+	while (text < end) {
+		char *lf = memchr(text, '\n', (size_t)(end - text));
+		char *next = lf != NULL ? lf : end;
+
+		error->line++;
+		*next = 0;
+		error->what = "a NUL or control character";
+		for (const char *c = text; c < next; c++)
+			if ((unsigned char)*c < ' ' && *c != '\t' && *c != '\r')
+				return false;
+		if (!parse_line(config, source, text, error))
+			return false;
+		text = next + 1;
+	}
+	return true;
+}
+
+bool
+config_finish(struct config *config, const char *hostname, struct config_error *error)
+{
+	for (unsigned key = 0; key < KEYWORDS; key++) {
+		if (config->text[key] != NULL)
+			continue;
+		config->text[key] = rows[key].preset;
+		config->number[key] = rows[key].value;
+	}
+	if (config->text[KEY_HOSTNAME] == NULL)
+		config->text[KEY_HOSTNAME] = hostname;
+	if (config->text[KEY_MAILBOX] == NULL)
+		config->text[KEY_MAILBOX] = config->users == USERS_ANY ? "mail/" : "Maildir/";
+	if (config->domains_count == 0 && config->users != USERS_ANY)
+		config->domains[config->domains_count++] = config->text[KEY_HOSTNAME];
+
+	const char *mailbox = config->text[KEY_MAILBOX];
+	if (config->users == USERS_PASSWD && mailbox[0] == '/' && strstr(mailbox, "%u") == NULL) {
+		*error = (struct config_error){.source = config->source[KEY_MAILBOX], .key = "Mailbox",
+		    .what = "with Users passwd an absolute Mailbox needs %u"};
+		return false;
+	}
+	return true;
+}

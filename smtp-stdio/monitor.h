@@ -1,0 +1,20 @@
+/* monitor.h -- the trusted half: it serves the session's requests, and distrusts every one. */
+#ifndef MONITOR_H
+#define MONITOR_H
+
+#include <sys/types.h>
+
+#include "config.h"
+#include "peer.h"
+
+enum {
+	MONITOR_PAIR = 3 /* the monitor's end of the pair */
+};
+
+/*
+ * Serve until the session ends; end it at a deadline or at the first packet that is not as request.h
+ * and the table of states say.  Returns when the session is gone and reaped.
+ */
+void monitor_run(const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid);
+
+#endif

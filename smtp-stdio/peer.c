@@ -1,0 +1,65 @@
+/* peer.c -- see peer.h. */
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+/* An IPv4 address that came to an IPv6 socket is written as what it is. */
+static bool
+from_socket(struct peer *peer)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_storage room;
+	} name;
+	socklen_t len = sizeof name;
+	const void *octets = NULL;
+
+	memset(&name, 0, sizeof name);
+	if (getpeername(0, &name.any, &len) < 0)
+		return false;
+	int family = name.any.sa_family;
+	if (family == AF_INET) {
+		octets = &name.v4.sin_addr;
+	} else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&name.v6.sin6_addr)) {
+		family = AF_INET;
+		octets = &name.v6.sin6_addr.s6_addr[12];
+	} else if (family == AF_INET6) {
+		octets = &name.v6.sin6_addr;
+	}
+	return octets != NULL && inet_ntop(family, octets, peer->address, sizeof peer->address) != NULL;
+}
+
+static bool
+from_environment(struct peer *peer)
+{
+	static const char *const names[] = {"REMOTE_ADDR", "TCPREMOTEIP", "SOCAT_PEERADDR", "REMOTE_HOST"};
+	unsigned char octets[sizeof(struct in6_addr)];
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *value = getenv(names[i]);
+		if (value == NULL || strlen(value) >= sizeof peer->address)
+			continue;
+		if (inet_pton(AF_INET, value, octets) != 1 && inet_pton(AF_INET6, value, octets) != 1)
+			continue;
+		(void)strcpy(peer->address, value);
+		return true;
+	}
+	return false;
+}
+
+void
+peer_find(struct peer *peer)
+{
+	struct stat st;
+
+	peer->socket = fstat(0, &st) == 0 && S_ISSOCK(st.st_mode);
+	if (!from_socket(peer) && !from_environment(peer))
+		(void)strcpy(peer->address, "local");
+}

@@ -1,0 +1,276 @@
+/*
+ * recipient.c -- see recipient.h.  Runs as the monitor.
+ *
+ * What an address contains reaches a path or a name only through safe(): letters, digits and
+ * "._+=-" without a dot or dash in front.  There is no slash among them.
+ */
+#include "recipient.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "../sandbox/identity.h"
+#include "log.h"
+
+static const char no_mailbox[] = "5.1.1 no such mailbox here";
+static const char no_relay[] = "5.7.1 mail for this domain is not taken here";
+static const char cannot_tell[] = "4.3.0 cannot look this mailbox up now";
+static const char misconfigured[] = "4.3.5 the mailbox is not set up rightly";
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool
+is_alnum(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool
+recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
+{
+	const unsigned char *at = memrchr(mailbox, '@', len);
+	size_t local = at != NULL ? (size_t)(at - mailbox) : len;
+
+	if (local < 1 || local > LOCAL_MAX || len > MAILBOX_MAX)
+		return false;
+	for (size_t i = 0; i < local; i++)
+		if (mailbox[i] < ' ' || mailbox[i] > '~')
+			return false;
+	if (at == NULL)
+		return name_only || (len == 10 && strncasecmp((const char *)mailbox, "postmaster", len) == 0);
+	if (len - local - 1 < 1 || len - local - 1 > DOMAIN_MAX)
+		return false;
+	for (size_t i = local + 1; i < len; i++)
+		if (!is_alnum(mailbox[i]) && (mailbox[i] == 0 || strchr(".-_:[]", mailbox[i]) == NULL))
+			return false;
+	return true;
+}
+
+/* Fit to be a part of a path, and a name. */
+static bool
+safe(const char *name)
+{
+	if (name[0] == 0 || name[0] == '.' || name[0] == '-')
+		return false;
+	for (const char *c = name; *c != 0; c++)
+		if (!is_alnum((unsigned char)*c) && strchr("._+=-", *c) == NULL)
+			return false;
+	return true;
+}
+
+/* Take the address apart: as it came, and user and domain in small letters. */
+static void
+split(const struct config *config, const unsigned char *mailbox, size_t len, struct recipient *r)
+{
+	memcpy(r->address, mailbox, len);
+	r->address[len] = 0;
+	const char *at = strrchr(r->address, '@');
+	size_t local = at != NULL ? (size_t)(at - r->address) : len;
+	const char *domain = at != NULL ? at + 1
+	    : config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+
+	for (size_t i = 0; i < local; i++)
+		r->user[i] = lower(r->address[i]);
+	r->user[local] = 0;
+	size_t i = 0;
+	for (; domain[i] != 0 && i < DOMAIN_MAX; i++)
+		r->domain[i] = lower(domain[i]);
+	r->domain[i] = 0;
+}
+
+static bool
+is_served(const struct config *config, const char *domain)
+{
+	if (config->domains_count == 0)
+		return true;
+	for (size_t i = 0; i < config->domains_count; i++)
+		if (strcasecmp(config->domains[i], domain) == 0)
+			return true;
+	return false;
+}
+
+/* Fill %u, %d and %% in.  False if the result is too long or a part of it is not safe. */
+static bool
+fill(char out[PATH_OCTETS], const char *base, const char *pattern, const struct recipient *r)
+{
+	size_t n = 0;
+
+	if (pattern[0] != '/' && base[0] != 0) {
+		int len = snprintf(out, PATH_OCTETS, "%s/", base);
+		if (len < 0 || len >= PATH_OCTETS)
+			return false;
+		n = (size_t)len;
+	}
+	for (const char *c = pattern; *c != 0; c++) {
+		const char one[2] = {*c, 0};
+		const char *piece = one;
+		if (*c == '%' && *++c != '%') {
+			piece = *c == 'u' ? r->user : r->domain;
+			if (!safe(piece))
+				return false;
+		}
+		size_t len = strlen(piece);
+		if (len >= PATH_OCTETS - n)
+			return false;
+		memcpy(out + n, piece, len);
+		n += len;
+	}
+	out[n] = 0;
+	return true;
+}
+
+/* The process can become that user: any but root and the system's own if it is root, else itself. */
+static enum verdict
+may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
+{
+	char shown[2 * MAILBOX_MAX];
+
+	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
+		log_line(LOG_ERR, "mailbox of <%s> belongs to uid %lu, and uid %lu cannot deliver as that",
+		    log_safe(shown, sizeof shown, r->address), (unsigned long)uid, (unsigned long)geteuid());
+		*text = misconfigured;
+		return VERDICT_LATER;
+	}
+	r->uid = uid;
+	r->gid = gid;
+	return VERDICT_YES;
+}
+
+static enum verdict
+find_in_passwd(const struct config *config, struct recipient *r, const char **text)
+{
+	struct identity who;
+
+	*text = no_mailbox;
+	if (!safe(r->user))
+		return VERDICT_NEVER;
+	switch (identity_find(r->user, &who)) {
+	case IDENTITY_NONE:
+		return VERDICT_NEVER;
+	case IDENTITY_UNKNOWN:
+		log_line(LOG_ERR, "/etc/passwd: %s", strerror(errno));
+		*text = cannot_tell;
+		return VERDICT_LATER;
+	case IDENTITY_FOUND:
+		break;
+	}
+	if (who.uid < config->number[KEY_MINIMUM_UID] || who.uid > UID_MOST)
+		return VERDICT_NEVER;
+	if (geteuid() != 0 && who.uid != geteuid())
+		return VERDICT_NEVER; /* one user's server: the others have no mailbox here */
+	(void)strcpy(r->home, who.home);
+	return may_become(r, who.uid, who.gid, text);
+}
+
+static enum verdict
+find_directory(const struct config *config, struct recipient *r, const char **text)
+{
+	struct stat st;
+	char shown[2 * PATH_OCTETS];
+
+	*text = no_mailbox;
+	if (!fill(r->home, "", config->text[KEY_USERS], r))
+		return VERDICT_NEVER;
+	if (stat(r->home, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return VERDICT_NEVER;
+		log_line(LOG_ERR, "%s: %s", log_safe(shown, sizeof shown, r->home), strerror(errno));
+		*text = cannot_tell;
+		return VERDICT_LATER;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return VERDICT_NEVER;
+	return may_become(r, st.st_uid, st.st_gid, text);
+}
+
+/* Everything into one mailbox: of the process's user, or, for root, of its owner or else of the
+   owner of the directory that it is to be made in. */
+static enum verdict
+find_any(struct recipient *r, const char **text)
+{
+	struct stat st;
+	char dir[PATH_OCTETS];
+
+	r->home[0] = 0;
+	if (geteuid() != 0)
+		return may_become(r, geteuid(), getegid(), text);
+	if (stat(r->mailbox, &st) < 0) {
+		(void)strcpy(dir, r->mailbox);
+		size_t n = strlen(dir);
+		while (n > 0 && dir[n - 1] == '/')
+			n--;
+		while (n > 0 && dir[n - 1] != '/')
+			n--;
+		(void)strcpy(dir + n, ".");
+		if (errno != ENOENT || stat(dir, &st) < 0) {
+			log_line(LOG_ERR, "%s: %s", r->mailbox, strerror(errno));
+			*text = cannot_tell;
+			return VERDICT_LATER;
+		}
+	}
+	return may_become(r, st.st_uid, st.st_gid, text);
+}
+
+static enum verdict
+find_user(const struct config *config, struct recipient *r, const char **text)
+{
+	enum verdict verdict = VERDICT_YES;
+
+	*text = no_mailbox;
+	switch (config->users) {
+	case USERS_PASSWD:
+		verdict = find_in_passwd(config, r, text);
+		break;
+	case USERS_DIRECTORY:
+		verdict = find_directory(config, r, text);
+		break;
+	case USERS_ANY:
+		break;
+	}
+	if (verdict != VERDICT_YES)
+		return verdict;
+	if (!fill(r->mailbox, config->users == USERS_ANY ? "" : r->home, config->text[KEY_MAILBOX], r))
+		return VERDICT_NEVER;
+	return config->users == USERS_ANY ? find_any(r, text) : verdict;
+}
+
+static enum verdict
+add_group(const struct config *config, struct recipient *r, const char **text)
+{
+	const char *name = config->text[KEY_MAIL_GROUP];
+
+	r->extra = (gid_t)-1;
+	if (name == NULL || geteuid() != 0 || identity_group(name, &r->extra) == IDENTITY_FOUND)
+		return VERDICT_YES;
+	log_line(LOG_ERR, "MailGroup %s: cannot be found in /etc/group", name);
+	*text = misconfigured;
+	return VERDICT_LATER;
+}
+
+enum verdict
+recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
+    struct recipient *r, const char **text)
+{
+	const char *postmaster = config->text[KEY_POSTMASTER];
+
+	split(config, mailbox, len, r);
+	if (!is_served(config, r->domain)) {
+		*text = no_relay;
+		return VERDICT_NEVER;
+	}
+	enum verdict verdict = find_user(config, r, text);
+	if (verdict == VERDICT_NEVER && postmaster != NULL && strcmp(r->user, "postmaster") == 0) {
+		(void)strcpy(r->user, postmaster); /* RFC 5321 4.5.1: somebody reads it */
+		verdict = find_user(config, r, text);
+	}
+	return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
+}

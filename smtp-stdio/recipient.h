@@ -1,0 +1,41 @@
+/*
+ * recipient.h -- who is this address: trusted side.  Three answers from every look-up: yes, no, and
+ * "cannot tell", which is never taken for a no.
+ */
+#ifndef RECIPIENT_H
+#define RECIPIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "limits.h"
+#include "request.h"
+
+struct recipient {
+	uid_t uid; /* whom to become, never 0 */
+	gid_t gid;
+	gid_t extra; /* MailGroup, or (gid_t)-1 */
+	char address[MAILBOX_MAX + 1];
+	char user[LOCAL_MAX + 1];   /* its local part as it was looked up */
+	char domain[DOMAIN_MAX + 1];
+	char home[PATH_OCTETS];     /* the directory of the user, or "" */
+	char mailbox[PATH_OCTETS];  /* a path for deliver(8) */
+};
+
+/*
+ * The monitor's own rule for what the session may send as a mailbox, shorter than RFC 5321's grammar:
+ * printable ASCII; a local part of 1 to LOCAL_MAX octets; then, but for "postmaster", and for VRFY
+ * if `name_only`, an '@' and a domain of letters, digits and ".-_:[]".
+ */
+bool recipient_rule(const unsigned char *mailbox, size_t len, bool name_only);
+
+/*
+ * Look an address up that recipient_rule() has passed.  YES fills `recipient`; LATER and NEVER set
+ * *text to the reply, which begins with an enhanced code.  Logs what the administrator must mend.
+ */
+enum verdict recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
+    struct recipient *recipient, const char **text);
+
+#endif

@@ -1,0 +1,157 @@
+/* reply.c -- see reply.h. */
+#include "reply.h"
+
+#include <string.h>
+
+struct row {
+	char code[4];
+	char status[6]; /* empty: RFC 2034 4 exempts the greeting, HELO's and EHLO's reply, and 354 */
+	const char *text;
+};
+
+static const struct row table[] = {
+    [REPLY_GREETING] = {"220", "", "ESMTP"},
+    [REPLY_HELO] = {"250", "", ""},
+    [REPLY_EHLO] = {"250", "", ""},
+    [REPLY_HELP] = {"214", "2.0.0",
+        "HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP\n"
+        "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME], RCPT TO:<address>, DATA\n"
+        "Lines end in CRLF; a message ends in CRLF.CRLF"},
+    [REPLY_BYE] = {"221", "2.0.0", "goodbye"},
+    [REPLY_MAIL] = {"250", "2.1.0", "sender ok"},
+    [REPLY_RCPT] = {"250", "2.1.5", "recipient ok"},
+    [REPLY_FORWARD] = {"251", "2.1.5", "user not local; will forward"},
+    [REPLY_RESET] = {"250", "2.0.0", "reset"},
+    [REPLY_NOOP] = {"250", "2.0.0", "ok"},
+    [REPLY_VERIFIED] = {"250", "2.1.5", "mailbox exists"},
+    [REPLY_UNVERIFIED] = {"252", "2.5.2", "not verified; mail to it is accepted or refused at RCPT"},
+    [REPLY_DATA] = {"354", "", "send the message; end it with CRLF.CRLF"},
+    [REPLY_TAKEN] = {"250", "2.0.0", "delivered"},
+    [REPLY_TIMEOUT] = {"421", "4.4.2", "nothing came for too long; closing"},
+    [REPLY_LATER] = {"451", "4.3.0", "not now; try again later"},
+    [REPLY_RCPTS_MANY] = {"452", "4.5.3", "too many recipients; send the others in another message"},
+    [REPLY_LINE_LONG] = {"500", "5.5.2", "line too long"},
+    [REPLY_LINE_BARE] = {"500", "5.5.2", "a command ends in CRLF, not in a bare LF"},
+    [REPLY_LINE_8BIT] = {"500", "5.5.2", "8-bit octet in a command"},
+    [REPLY_UNKNOWN] = {"500", "5.5.1", "unknown command"},
+    [REPLY_CONTROL] = {"501", "5.5.2", "control character in a command"},
+    [REPLY_SYNTAX] = {"501", "5.5.4", "this command takes no argument"},
+    [REPLY_SYNTAX_HELO] = {"501", "5.5.4", "want: EHLO domain or address literal"},
+    [REPLY_SYNTAX_MAIL] = {"501", "5.5.4", "want: MAIL FROM:<address> [parameters]"},
+    [REPLY_SYNTAX_RCPT] = {"501", "5.5.4", "want: RCPT TO:<address> [parameters]"},
+    [REPLY_SYNTAX_VRFY] = {"501", "5.5.4", "want: VRFY user or address"},
+    [REPLY_ARGUMENT] = {"501", "5.5.4", "parameter repeated, or with a wrong value"},
+    [REPLY_UNOFFERED] = {"502", "5.5.1", "command not implemented"},
+    [REPLY_NO_HELLO] = {"503", "5.5.1", "say EHLO first"},
+    [REPLY_NESTED] = {"503", "5.5.1", "there is a sender already; RSET forgets it"},
+    [REPLY_NO_MAIL] = {"503", "5.5.1", "say MAIL first"},
+    [REPLY_NO_RCPT] = {"554", "5.5.1", "no valid recipients"},
+    [REPLY_NO_MAILBOX] = {"550", "5.1.1", "no such mailbox here"},
+    [REPLY_REFUSED] = {"550", "5.7.1", "refused"},
+    [REPLY_MOVED] = {"551", "5.1.6", "user not local"},
+    [REPLY_BARE_NEWLINE] = {"550", "5.5.2",
+        "message refused: a CR or LF that is not part of CRLF (RFC 5321 2.3.8)"},
+    [REPLY_TOO_LARGE] = {"552", "5.3.4", "message too large"},
+    [REPLY_NEVER] = {"554", "5.0.0", "refused"},
+    [REPLY_NO_PARAMETER] = {"555", "5.5.4", "unknown parameter"},
+};
+
+/* A more telling code than the table's for some enhanced codes. */
+static const struct {
+	char status[6], code[4];
+} codes[] = {
+    {"4.2.1", "450"}, /* mailbox disabled or busy */
+    {"4.2.2", "452"}, /* mailbox full */
+    {"4.3.1", "452"}, /* system full */
+    {"4.5.3", "452"}, /* too many recipients */
+    {"5.1.3", "553"}, /* mailbox name not allowed */
+    {"5.2.2", "552"},
+    {"5.2.3", "552"}, /* message larger than the mailbox takes */
+    {"5.3.4", "552"}, /* message larger than the system takes */
+};
+
+static size_t
+put(char *out, size_t at, const char *text, size_t len)
+{
+	memcpy(out + at, text, len);
+	return at + len;
+}
+
+static size_t
+write_lines(char *out, const char code[4], const char *status, const char *text)
+{
+	size_t at = 0;
+
+	for (unsigned lines = 0; lines < REPLY_LINES_MAX; lines++) {
+		size_t status_len = strlen(status);
+		size_t room = REPLY_LINE_MAX - sizeof "250 " + 1 - status_len - 1 - 2;
+		const char *lf = strchr(text, '\n');
+		size_t len = lf != NULL ? (size_t)(lf - text) : strlen(text);
+		bool last = lf == NULL || lines == REPLY_LINES_MAX - 1;
+
+		at = put(out, at, code, 3);
+		at = put(out, at, last ? " " : "-", 1);
+		if (status_len > 0) {
+			at = put(out, at, status, status_len);
+			at = put(out, at, " ", 1);
+		}
+		at = put(out, at, text, len < room ? len : room);
+		at = put(out, at, "\r\n", 2);
+		if (last)
+			break;
+		text = lf + 1;
+	}
+	return at;
+}
+
+size_t
+reply_write(char out[REPLY_MAX], enum reply reply, const char *text)
+{
+	const struct row *row = &table[reply];
+
+	return write_lines(out, row->code, row->status, text != NULL ? text : row->text);
+}
+
+/* 1 to 3 digits without a leading zero, then `end`; where the text goes on, or NULL. */
+static const char *
+digits(const char *text, char end)
+{
+	size_t n = 0;
+
+	while (n < 3 && text[n] >= '0' && text[n] <= '9')
+		n++;
+	if (n == 0 || (n > 1 && text[0] == '0') || text[n] != end)
+		return NULL;
+	return text + n + 1;
+}
+
+/* An enhanced code of the class at the text's begin, and a blank: what follows, or NULL. */
+static const char *
+after_status(const char *text, char class)
+{
+	if (text[0] != class || text[1] != '.')
+		return NULL;
+	text = digits(text + 2, '.');
+	return text == NULL ? NULL : digits(text, ' ');
+}
+
+size_t
+reply_answer(char out[REPLY_MAX], enum reply reply, const struct answer *answer)
+{
+	const struct row *row = &table[reply];
+	const char *code = row->code;
+	char status[sizeof "5.999.999"];
+
+	if (answer->len == 0)
+		return reply_write(out, reply, NULL);
+	const char *text = after_status(answer->text, row->code[0]);
+	if (text == NULL)
+		return reply_write(out, reply, answer->text);
+	size_t n = (size_t)(text - answer->text) - 1;
+	memcpy(status, answer->text, n);
+	status[n] = 0;
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (strcmp(status, codes[i].status) == 0)
+			code = codes[i].code;
+	return write_lines(out, code, status, text);
+}

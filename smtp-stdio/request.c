@@ -1,0 +1,118 @@
+/* request.c -- see request.h. */
+#include "request.h"
+
+#include <string.h>
+
+static bool
+printable(const unsigned char *octets, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (octets[i] < ' ' || octets[i] > '~')
+			return false;
+	return true;
+}
+
+/* The bounds of the data that come with a letter; false for a letter that is none. */
+static bool
+bounds(int letter, size_t *least, size_t *most)
+{
+	switch ((enum request_letter)letter) {
+	case REQUEST_HELLO:
+		*least = 1;
+		*most = HELLO_MAX;
+		return true;
+	case REQUEST_FROM:
+		*least = 0;
+		*most = MAILBOX_MAX;
+		return true;
+	case REQUEST_RCPT:
+	case REQUEST_VERIFY:
+		*least = 1;
+		*most = MAILBOX_MAX;
+		return true;
+	case REQUEST_BODY:
+		*least = 1;
+		*most = BODY_MAX;
+		return true;
+	case REQUEST_END:
+	case REQUEST_RESET:
+		*least = *most = 0;
+		return true;
+	}
+	return false;
+}
+
+bool
+request_decode(const unsigned char *packet, size_t len, struct request *request)
+{
+	size_t least, most;
+
+	if (len == 0 || !bounds(packet[0], &least, &most) || len - 1 < least || len - 1 > most)
+		return false;
+	request->letter = (enum request_letter)packet[0];
+	request->data = packet + 1;
+	request->len = len - 1;
+	return request->letter == REQUEST_BODY || printable(request->data, request->len);
+}
+
+size_t
+request_encode(unsigned char *packet, size_t size, const struct request *request)
+{
+	struct request check;
+
+	if (request->len >= size)
+		return 0;
+	packet[0] = (unsigned char)request->letter;
+	if (request->len > 0)
+		memmove(packet + 1, request->data, request->len); /* may be in place already */
+	return request_decode(packet, 1 + request->len, &check) ? 1 + request->len : 0;
+}
+
+static bool
+is_verdict(int letter)
+{
+	switch ((enum verdict)letter) {
+	case VERDICT_YES:
+	case VERDICT_LATER:
+	case VERDICT_NEVER:
+	case VERDICT_FORWARDED:
+	case VERDICT_MOVED:
+		return true;
+	}
+	return false;
+}
+
+bool
+answer_decode(const unsigned char *packet, size_t len, struct answer *answer)
+{
+	if (len == 0 || len > ANSWER_MAX || !is_verdict(packet[0]) || !printable(packet + 1, len - 1))
+		return false;
+	answer->verdict = (enum verdict)packet[0];
+	answer->len = len - 1;
+	memcpy(answer->text, packet + 1, answer->len);
+	answer->text[answer->len] = 0;
+	return true;
+}
+
+size_t
+answer_encode(unsigned char packet[ANSWER_MAX], const struct answer *answer)
+{
+	if (answer->len > ANSWER_TEXT_MAX || !is_verdict((int)answer->verdict) ||
+	    !printable((const unsigned char *)answer->text, answer->len))
+		return 0;
+	packet[0] = (unsigned char)answer->verdict;
+	memcpy(packet + 1, answer->text, answer->len);
+	return 1 + answer->len;
+}
+
+void
+answer_set(struct answer *answer, enum verdict verdict, const char *text)
+{
+	size_t n = 0;
+
+	for (; text[n] != 0 && n < ANSWER_TEXT_MAX; n++)
+		answer->text[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+	answer->text[n] = 0;
+	answer->len = n;
+	answer->verdict = verdict;
+}

@@ -1,0 +1,73 @@
+/*
+ * request.h -- what the session may ask of the monitor, and how it is written.  Pure.
+ *
+ * One packet of a SOCK_SEQPACKET pair is one request: its letter, then its data.  Above each letter
+ * stands what it lets a session do that an attacker has taken over.
+ */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "limits.h"
+
+enum request_letter {
+	/* Choose the name and the protocol that the Received line and the log show. */
+	REQUEST_HELLO = 'H',
+	/* Choose the return path of one message. */
+	REQUEST_FROM = 'F',
+	/* Learn whether an address receives mail here, and add it to the message: RecipientLimit of
+	   them, each by the same rule as an honest session's. */
+	REQUEST_RCPT = 'R',
+	/* Add octets to the message, SizeLimit in all. */
+	REQUEST_BODY = 'B',
+	/* Have the message delivered to the recipients that were accepted. */
+	REQUEST_END = 'E',
+	/* Drop the message. */
+	REQUEST_RESET = 'X',
+	/* Learn what VRFY would tell: nothing, unless the administrator allows it. */
+	REQUEST_VERIFY = 'V',
+};
+
+struct request {
+	enum request_letter letter;
+	const unsigned char *data;
+	size_t len;
+};
+
+/*
+ * Write a request's packet.  Returns its length, or 0 if it is none that request_decode would take
+ * or is longer than `size`.
+ */
+size_t request_encode(unsigned char *packet, size_t size, const struct request *request);
+
+/*
+ * Read a packet.  False if the letter is unknown, its data too short or too long, or, for any but
+ * REQUEST_BODY, not printable ASCII.  `request->data` points into the packet.
+ */
+bool request_decode(const unsigned char *packet, size_t len, struct request *request);
+
+enum verdict {
+	VERDICT_YES = 'Y',
+	VERDICT_LATER = 'L',
+	VERDICT_NEVER = 'N',
+	VERDICT_FORWARDED = 'F', /* text: the new path; a yes (251) */
+	VERDICT_MOVED = 'M',     /* text: the new path; a no (551) */
+};
+
+struct answer {
+	enum verdict verdict;
+	size_t len;
+	char text[ANSWER_TEXT_MAX + 1]; /* printable ASCII, ended by NUL; may be empty */
+};
+
+/* As above, for the way back. */
+size_t answer_encode(unsigned char packet[ANSWER_MAX], const struct answer *answer);
+bool answer_decode(const unsigned char *packet, size_t len, struct answer *answer);
+
+/* Fill an answer, with every octet of `text` that is not printable ASCII replaced by '?' and the
+   rest of a text that is too long cut off. */
+void answer_set(struct answer *answer, enum verdict verdict, const char *text);
+
+#endif

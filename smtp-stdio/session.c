@@ -1,0 +1,172 @@
+/*
+ * session.c -- see session.h.  Runs as the session, in its jail; whatever it holds belongs to
+ * whoever can break the code behind smtp_step.
+ *
+ * One buffer holds both what came from the client and what of it is the message: the pieces of a
+ * message are moved together at its begin, each to the left of where it was read, so that a packet
+ * of up to BODY_MAX octets goes to the monitor by one write.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	BEGIN = 1, /* where octets begin in the buffer; before them, the letter of a packet */
+	READ_LEAST = 4096 /* a packet goes out when there is less room than this; a page */
+};
+
+struct session {
+	struct smtp smtp;
+	size_t message;   /* [BEGIN, message): octets of the message, not sent yet */
+	size_t at, until; /* [at, until): octets of the client, not taken yet */
+	size_t held;      /* octets of replies */
+	unsigned char buffer[PACKET_MAX];
+	unsigned char replies[REPLIES_HELD];
+};
+
+/* The other end is gone, or this process is broken: there is nobody to tell. */
+static _Noreturn void
+leave(void)
+{
+	_exit(0);
+}
+
+static void
+write_all(int fd, const unsigned char *octets, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, octets, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			leave();
+		octets += n;
+		len -= (size_t)n;
+	}
+}
+
+static void
+send_replies(struct session *s)
+{
+	write_all(SESSION_OUT, s->replies, s->held);
+	s->held = 0;
+}
+
+static void
+hold_reply(struct session *s, const struct smtp_event *event)
+{
+	if (event->len > sizeof s->replies - s->held)
+		send_replies(s);
+	memcpy(s->replies + s->held, event->octets, event->len);
+	s->held += event->len;
+	if (event->now)
+		send_replies(s);
+}
+
+/* A packet is written by one call, or it is not the packet that was meant. */
+static void
+send_packet(const unsigned char *packet, size_t len)
+{
+	ssize_t n;
+
+	while ((n = write(SESSION_MONITOR, packet, len)) < 0 && errno == EINTR)
+		continue;
+	if (len == 0 || n != (ssize_t)len)
+		leave();
+}
+
+static void
+send_message(struct session *s)
+{
+	if (s->message == BEGIN)
+		return;
+	s->buffer[0] = REQUEST_BODY;
+	send_packet(s->buffer, s->message);
+	s->message = BEGIN;
+}
+
+static void
+send_request(struct session *s, const struct smtp_event *event)
+{
+	unsigned char packet[1 + MAILBOX_MAX];
+	const struct request request = {event->letter, event->octets, event->len};
+
+	send_message(s);
+	send_packet(packet, request_encode(packet, sizeof packet, &request));
+}
+
+static void
+ask(struct session *s, const struct smtp_event *event)
+{
+	unsigned char packet[ANSWER_MAX + 1]; /* one more, to see a packet that is too long */
+	struct answer answer;
+	ssize_t n;
+
+	send_request(s, event);
+	while ((n = read(SESSION_MONITOR, packet, sizeof packet)) < 0 && errno == EINTR)
+		continue;
+	if (n <= 0 || !answer_decode(packet, (size_t)n, &answer))
+		leave();
+	smtp_answer(&s->smtp, &answer);
+}
+
+static void
+gather(struct session *s, const struct smtp_event *event)
+{
+	memmove(s->buffer + s->message, event->octets, event->len);
+	s->message += event->len;
+}
+
+/* All octets are taken.  Replies go out before anything is waited for (RFC 2920 3.2). */
+static void
+more(struct session *s)
+{
+	send_replies(s);
+	if (sizeof s->buffer - s->message < READ_LEAST)
+		send_message(s);
+	s->at = s->until = s->message;
+	ssize_t n;
+	while ((n = read(SESSION_IN, s->buffer + s->at, sizeof s->buffer - s->at)) < 0 && errno == EINTR)
+		continue;
+	if (n < 0 && errno == EAGAIN)
+		smtp_timeout(&s->smtp);
+	else if (n <= 0)
+		leave(); /* RFC 5321 4.1.1.5: as QUIT, and no message is complete without its end */
+	else
+		s->until += (size_t)n;
+}
+
+void
+session_run(const struct smtp_settings *settings)
+{
+	static struct session s;
+	struct smtp_event event;
+
+	s.message = s.at = s.until = BEGIN;
+	smtp_begin(&s.smtp, settings);
+	for (;;) {
+		s.at += smtp_step(&s.smtp, s.buffer + s.at, s.until - s.at, &event);
+		switch (event.what) {
+		case SMTP_WANT:
+			more(&s);
+			break;
+		case SMTP_REPLY:
+			hold_reply(&s, &event);
+			break;
+		case SMTP_TELL:
+			send_request(&s, &event);
+			break;
+		case SMTP_ASK:
+			ask(&s, &event);
+			break;
+		case SMTP_PIECE:
+			gather(&s, &event);
+			break;
+		case SMTP_CLOSE:
+			send_replies(&s);
+			return;
+		}
+	}
+}

@@ -1,0 +1,253 @@
+/* spawn.c -- see spawn.h.  Runs as the monitor. */
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "../sandbox/identity.h"
+#include "clock.h"
+
+/*
+ * The child of vfork: it shares the monitor's memory until it execs, so it changes none of it, and
+ * calls nothing that could.
+ */
+static _Noreturn void
+child(const struct spawn_order *order, int says, int hand)
+{
+	static const char cannot_become[] = "4.3.0 mailbox cannot be opened now\ncannot become the recipient\n";
+	static const char cannot_exec[] = "4.3.0 mailbox cannot be opened now\ncannot run the program\n";
+	const struct sigaction normal = {.sa_handler = SIG_DFL};
+	unsigned first = SPAWN_HAND;
+
+	if (setsid() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 || dup2(order->message, 0) < 0 ||
+	    dup2(says, 1) < 0 || dup2(says, 2) < 0)
+		_exit(EX_OSERR);
+	if (hand >= 0) {
+		if (dup2(hand, SPAWN_HAND) < 0)
+			_exit(EX_OSERR);
+		first++;
+	}
+	if (syscall(SYS_close_range, first, ~0U, 0U) < 0)
+		_exit(EX_OSERR);
+	if (geteuid() == 0 && identity_become(order->uid, order->gid, order->extra) < 0) {
+		(void)!write(2, cannot_become, sizeof cannot_become - 1);
+		_exit(EX_OSERR);
+	}
+	(void)execve(order->argv[0], order->argv, order->environment);
+	(void)!write(2, cannot_exec, sizeof cannot_exec - 1);
+	_exit(EX_OSERR);
+}
+
+static void
+close_pair(int pair[2])
+{
+	if (pair[0] >= 0)
+		(void)close(pair[0]);
+	if (pair[1] >= 0)
+		(void)close(pair[1]);
+}
+
+static bool
+start(struct helper *helper, const struct spawn_order *order, int says, int hand)
+{
+	if (lseek(order->message, 0, SEEK_SET) < 0)
+		return false;
+	helper->pid = vfork();
+	if (helper->pid == 0)
+		child(order, says, hand);
+	if (helper->pid < 0)
+		return false;
+	helper->pidfd = (int)syscall(SYS_pidfd_open, helper->pid, 0U);
+	return true; /* without a pidfd its end is seen on `says` */
+}
+
+bool
+spawn(struct helper *helper, const struct spawn_order *order)
+{
+	int says[2] = {-1, -1}, hand[2] = {-1, -1};
+
+	helper->uid = order->uid;
+	helper->said_len = 0;
+	if (pipe2(says, O_CLOEXEC) < 0 || fcntl(says[0], F_SETFL, O_NONBLOCK) < 0 ||
+	    (order->handshake && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) < 0) ||
+	    !start(helper, order, says[1], hand[1])) {
+		int why = errno;
+		close_pair(says);
+		close_pair(hand);
+		errno = why;
+		return false;
+	}
+	(void)close(says[1]);
+	if (hand[1] >= 0)
+		(void)close(hand[1]);
+	helper->says = says[0];
+	helper->hand = hand[0];
+	return true;
+}
+
+/* Read what the helper said; keep the begin of it.  False at its end. */
+static bool
+listen_to(struct helper *helper)
+{
+	char rest[512];
+
+	for (;;) {
+		size_t room = HELPER_SAYS_MAX - helper->said_len;
+		ssize_t n = room > 0 ? read(helper->says, helper->said + helper->said_len, room)
+		                     : read(helper->says, rest, sizeof rest);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return true; /* nothing more for now */
+		if (n == 0)
+			return false;
+		helper->said_len += room > 0 ? (size_t)n : 0;
+	}
+}
+
+bool
+spawn_hear(struct helper *helper, char want, int64_t deadline)
+{
+	char heard = 0;
+	bool saying = true;
+
+	for (;;) {
+		struct pollfd fds[] = {{helper->hand, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
+		int n = poll(fds, 2, clock_left(deadline));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		if (fds[1].revents != 0)
+			saying = listen_to(helper);
+		if (fds[0].revents != 0)
+			return read(helper->hand, &heard, 1) == 1 && heard == want;
+	}
+}
+
+bool
+spawn_say(struct helper *helper, char octet)
+{
+	return send(helper->hand, &octet, 1, MSG_NOSIGNAL) == 1;
+}
+
+void
+spawn_hang_up(struct helper *helper)
+{
+	if (helper->hand >= 0)
+		(void)close(helper->hand);
+	helper->hand = -1;
+}
+
+/* To everything that the helper started.  Without CAP_KILL only its own user may do that. */
+static void
+kill_group(const struct helper *helper, int number)
+{
+	bool root = geteuid() == 0;
+
+	if (root && seteuid(helper->uid) < 0)
+		return;
+	(void)kill(-helper->pid, number); /* it may have ended just now */
+	if (root && seteuid(0) < 0)
+		_exit(EX_OSERR); /* half of somebody else is nothing to go on as */
+}
+
+/* Until the helper has ended; false at the deadline. */
+static bool
+await(struct helper *helper, int64_t deadline)
+{
+	bool saying = true;
+
+	for (;;) {
+		struct pollfd fds[] = {{helper->pidfd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
+		int n = poll(fds, 2, clock_left(deadline));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		if (fds[1].revents != 0)
+			saying = listen_to(helper);
+		if (fds[0].revents != 0 || (helper->pidfd < 0 && !saying)) {
+			(void)listen_to(helper);
+			return true;
+		}
+	}
+}
+
+static int
+reap(struct helper *helper)
+{
+	int status = 0;
+
+	while (waitpid(helper->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return SIGKILL; /* as if a signal had ended it: later */
+	return status;
+}
+
+struct meaning {
+	int status;
+	enum verdict verdict;
+	const char *text;
+};
+
+/* As Postfix's pipe(8) maps sysexits. */
+static const struct meaning meanings[] = {
+    {EX_OK, VERDICT_YES, "2.0.0 delivered"},
+    {EX_DATAERR, VERDICT_NEVER, "5.6.0 message refused"},
+    {EX_NOUSER, VERDICT_NEVER, "5.1.1 no such mailbox here"},
+    {EX_NOHOST, VERDICT_NEVER, "5.1.2 no such domain here"},
+    {EX_UNAVAILABLE, VERDICT_NEVER, "5.3.0 message refused"},
+    {EX_NOPERM, VERDICT_NEVER, "5.7.0 message refused"},
+};
+
+static struct meaning
+meaning_of(int status)
+{
+	static const struct meaning later = {0, VERDICT_LATER, "4.3.0 delivery failed; try again later"};
+
+	if (!WIFEXITED(status))
+		return later;
+	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+		if (meanings[i].status == WEXITSTATUS(status))
+			return meanings[i];
+	return later;
+}
+
+void
+spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
+{
+	bool over = false;
+
+	spawn_hang_up(helper);
+	if (!await(helper, deadline)) {
+		over = true;
+		kill_group(helper, SIGTERM);
+		if (!await(helper, clock_now() + HELPER_GRACE * 1000))
+			kill_group(helper, SIGKILL);
+	}
+	struct meaning meaning = meaning_of(reap(helper));
+	(void)close(helper->says);
+	if (helper->pidfd >= 0)
+		(void)close(helper->pidfd);
+
+	helper->said[helper->said_len] = 0;
+	size_t line = strcspn(helper->said, "\r\n");
+	char end = helper->said[line];
+	helper->said[line] = 0;
+	bool own = line > 6 && meaning.verdict != VERDICT_YES && helper->said[0] == meaning.text[0] &&
+	    helper->said[1] == '.';
+	if (over && meaning.verdict == VERDICT_LATER)
+		answer_set(answer, VERDICT_LATER, "4.3.0 delivery took too long; try again later");
+	else
+		answer_set(answer, meaning.verdict, own ? helper->said : meaning.text);
+	helper->said[line] = end;
+}

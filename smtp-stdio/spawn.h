@@ -1,0 +1,58 @@
+/*
+ * spawn.h -- one helper program: become the recipient, exec, hear it, read its fate.  Trusted side.
+ */
+#ifndef SPAWN_H
+#define SPAWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "limits.h"
+#include "request.h"
+
+struct helper {
+	pid_t pid;
+	int pidfd;
+	int says; /* what it writes to standard output and error */
+	int hand; /* the handshake of deliver -c, or -1 */
+	uid_t uid;
+	size_t said_len;
+	char said[HELPER_SAYS_MAX + 1];
+};
+
+enum {
+	SPAWN_HAND = 3 /* the number of the handshake's descriptor in the helper */
+};
+
+struct spawn_order {
+	uid_t uid;
+	gid_t gid, extra; /* as identity_become() takes them; unused unless we are root */
+	char *const *argv; /* argv[0] is the absolute path */
+	char *const *environment;
+	int message; /* the helper's standard input, from its begin */
+	bool handshake;
+};
+
+/* Start a helper.  False with errno if it could not be started. */
+bool spawn(struct helper *helper, const struct spawn_order *order);
+
+/* Wait for that octet on the handshake; false if another came, or the end of it, or the deadline. */
+bool spawn_hear(struct helper *helper, char want, int64_t deadline);
+
+/* Say one octet; false if the helper is gone. */
+bool spawn_say(struct helper *helper, char octet);
+
+/* Close the handshake: deliver then takes back what it did. */
+void spawn_hang_up(struct helper *helper);
+
+/*
+ * Close the handshake and wait for the end; after the deadline, bring it about.  The verdict by
+ * sysexits(3): 0 is yes; EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE and EX_NOPERM are never;
+ * everything else, a signal included, is later.  The first line that it said, if it begins with an
+ * enhanced code of that class, becomes the text; otherwise a fixed one that begins with such a code.
+ */
+void spawn_end(struct helper *helper, int64_t deadline, struct answer *answer);
+
+#endif
