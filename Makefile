@@ -12,7 +12,7 @@ ifeq ($(origin CC),default)
 CC = musl-gcc
 endif
 HOSTCC  = cc
-CFLAGS  = -O2 -g
+CFLAGS  = -Os -g
 LDFLAGS =
 
 O = .build
@@ -30,10 +30,13 @@ HARDEN += $(or $(call has,-ftrivial-auto-var-init=zero),$(call has,-ftrivial-aut
                                                    # no variable shows what lay there before
 HARDEN += $(call has,-fzero-call-used-regs=used-gpr) # less left over for a gadget
 HARDEN += -fno-delete-null-pointer-checks -fno-strict-overflow # no check is optimised away
-HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2    # glibc checks lengths; musl has no such thing
+HARDEN += -U_FORTIFY_SOURCE $(FORTIFY)             # glibc checks lengths; musl has no such thing
+FORTIFY = -D_FORTIFY_SOURCE=2
+SMALL := -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 HARDEN_LD := -Wl,-z,relro,-z,now                   # relocated data is read only from the start
 HARDEN_LD += -Wl,-z,noexecstack,-z,text            # no code on the stack, none patched
 HARDEN_LD += -Wl,-z,separate-code                  # nothing but code is executable
+HARDEN_LD += -Wl,--gc-sections                     # what nobody calls is not there
 
 ifneq ($(findstring musl,$(notdir $(CC))),)
 # musl-gcc's own -static-pie makes a dynamic program without saying so; this makes a static one.
@@ -50,7 +53,7 @@ endif
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -DDELIVER_PATH='"$(bindir)/deliver"' \
 	-DCONFIG_PATH='"$(sysconfdir)/smtp-stdio.conf"' -I$O $(CPPHOST) $(CPPFLAGS)
-COMPILE := $(CC) -std=c11 $(WARN) $(HARDEN) $(CPPFLAGS_ALL) $(CFLAGS) -MMD -MP
+COMPILE := $(CC) -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(CFLAGS) -MMD -MP
 
 SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits
 DELIVER = deliver/main deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
@@ -62,7 +65,7 @@ MONITOR = smtp-stdio/monitor smtp-stdio/commit smtp-stdio/recipient smtp-stdio/s
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE)
 objects = $(patsubst %,$O/obj/%.o,$(1))
 
-all: $B/smtp-stdio $B/deliver
+all: $B/smtp-stdio $B/deliver   ## build both programs into .build/bin
 
 $B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
 $B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
@@ -85,9 +88,47 @@ $O/flags: .FORCE
 	@mkdir -p $O
 	@echo '$(subst ','\'',$(COMPILE))' | cmp -s - $@ || echo '$(subst ','\'',$(COMPILE))' >$@
 
-clean:
+demo:     ## one message through the real thing, from the connection to the mailbox
+	@tests/need demo
+	@$(MAKE) -s --no-print-directory all
+	@tests/demo
+
+serve:    ## receive on 127.0.0.1:2525 into ./mail/ until Ctrl-C, whoever it is for
+	@tests/need demo
+	@$(MAKE) -s --no-print-directory all
+	@tests/serve
+
+check:    ## run every test suite (CHECK="deliver jail" runs those two)
+	@tests/need check
+	@$(MAKE) -s --no-print-directory all
+	@tests/run $(CHECK)
+
+fuzz:     ## fuzz each pure part for SECONDS (60) with libFuzzer, then with AFL++
+	@tests/need check
+	@tests/fuzz $(or $(SECONDS),60)
+
+bench:    ## ratios against a bare loop of the same shape
+	@tests/need demo
+	@$(MAKE) -s --no-print-directory all
+	@tests/bench/run
+
+dev:      ## build with -Werror and sanitizers into .build/dev
+	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= \
+	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
+
+install: all ## into $(DESTDIR)$(prefix): programs and manual pages
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5
+	install -m 755 $B/smtp-stdio $(DESTDIR)$(sbindir)/smtp-stdio
+	install -m 755 $B/deliver $(DESTDIR)$(bindir)/deliver
+	install -m 644 smtp-stdio/smtp-stdio.8 deliver/deliver.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 smtp-stdio/smtp-stdio.conf.5 $(DESTDIR)$(mandir)/man5
+
+clean:    ## remove what was built
 	rm -rf $O
 
+help:     ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
+
 .FORCE:
-.PHONY: all clean .FORCE
+.PHONY: all demo serve check fuzz bench dev install clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX))

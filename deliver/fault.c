@@ -18,13 +18,16 @@ static const struct meaning meanings[] = {
     [FAULT_ABSENT] = {EX_TEMPFAIL, "4.2.0 mailbox is not there", "no such Maildir (-m makes it)"},
     [FAULT_OWNER] = {EX_TEMPFAIL, "4.2.0 mailbox cannot be used", "belongs to somebody else"},
     [FAULT_KIND] = {EX_TEMPFAIL, "4.2.0 mailbox cannot be used",
-        "not a directory (Maildir) or a regular file with one name (mbox)"},
+	"not a directory (Maildir) or a regular file with one name (mbox)"},
     [FAULT_LOCKED] = {EX_TEMPFAIL, "4.2.0 mailbox is locked", "locked by another program"},
     [FAULT_LOOP] = {EX_DATAERR, "5.4.6 mail loop: delivered here before",
-        "the message has a Delivered-To line for this recipient"},
-    [FAULT_HUNG_UP] = {EX_TEMPFAIL, "4.3.0 delivery was called off", "called off by -c's other end"},
-    [FAULT_ORPHANED] = {EX_TEMPFAIL, "4.3.0 delivery was interrupted", "the guard process was killed"},
-    [FAULT_KILLED] = {EX_TEMPFAIL, "4.3.0 delivery was interrupted", "the writing process was killed"},
+	"the message has a Delivered-To line for this recipient"},
+    [FAULT_HUNG_UP] = {EX_TEMPFAIL, "4.3.0 delivery was called off",
+	"called off by -c's other end"},
+    [FAULT_ORPHANED] = {EX_TEMPFAIL, "4.3.0 delivery was interrupted",
+	"the guard process was killed"},
+    [FAULT_KILLED] = {EX_TEMPFAIL, "4.3.0 delivery was interrupted",
+	"the writing process was killed"},
 };
 
 static const char *

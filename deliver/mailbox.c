@@ -16,7 +16,7 @@ mailbox_open(struct mailbox *box, const char *path, bool make)
 {
 	box->kind = mailbox_kind(path);
 	return box->kind == MAILBOX_MAILDIR ? maildir_open(&box->in.maildir, path, make)
-	                                    : mbox_open(&box->in.mbox, path);
+					    : mbox_open(&box->in.mbox, path);
 }
 
 size_t
@@ -39,21 +39,21 @@ enum fault
 mailbox_begin(struct mailbox *box, const char *sender)
 {
 	return box->kind == MAILBOX_MAILDIR ? maildir_begin(&box->in.maildir)
-	                                    : mbox_begin(&box->in.mbox, sender);
+					    : mbox_begin(&box->in.mbox, sender);
 }
 
 enum fault
 mailbox_write(struct mailbox *box, const void *octets, size_t len)
 {
 	return box->kind == MAILBOX_MAILDIR ? maildir_write(&box->in.maildir, octets, len)
-	                                    : mbox_write(&box->in.mbox, octets, len);
+					    : mbox_write(&box->in.mbox, octets, len);
 }
 
 enum fault
 mailbox_stage(struct mailbox *box)
 {
 	return box->kind == MAILBOX_MAILDIR ? maildir_stage(&box->in.maildir)
-	                                    : mbox_stage(&box->in.mbox);
+					    : mbox_stage(&box->in.mbox);
 }
 
 enum fault

@@ -150,7 +150,8 @@ clean(int tmp, time_t now)
 		struct stat st;
 		long long made = atoll(e->name);
 
-		if (made > 0 && made < now - TMP_AGE && fstatat(tmp, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (made > 0 && made < now - TMP_AGE &&
+		    fstatat(tmp, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    st.st_mtime < now - TMP_AGE && st.st_atime < now - TMP_AGE)
 			(void)unlinkat(tmp, e->name, 0); /* another delivery may have been first */
 		at += e->size;

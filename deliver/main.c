@@ -67,7 +67,9 @@ die(int status, const char *format, ...)
 static _Noreturn void
 usage(void)
 {
-	(void)fputs("usage: deliver [-Lm] [-c fd] [-f sender] [-r recipient] [-u user] mailbox ...\n", stderr);
+	(void)fputs(
+	    "usage: deliver [-Lm] [-c fd] [-f sender] [-r recipient] [-u user] mailbox ...\n",
+	    stderr);
 	exit(EX_USAGE);
 }
 
@@ -275,7 +277,8 @@ guard(const struct job *job)
 		die(EX_TEMPFAIL, "fork: %s", strerror(errno));
 	if (writer == 0) {
 		const struct sigaction act = {.sa_handler = on_orphaned};
-		if (sigaction(SIGUSR1, &act, NULL) < 0 || prctl(PR_SET_PDEATHSIG, (long)SIGUSR1) < 0)
+		if (sigaction(SIGUSR1, &act, NULL) < 0 ||
+		    prctl(PR_SET_PDEATHSIG, (long)SIGUSR1) < 0)
 			die(EX_OSERR, "cannot watch the guard: %s", strerror(errno));
 		if (getppid() != self)
 			orphaned = 1;

@@ -83,7 +83,8 @@ try_dot_lock(struct mbox *m)
 		return -1;
 	if (fstatat(m->dir, m->lock, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    time(NULL) - st.st_mtime > LOCK_STALE)
-		(void)unlinkat(m->dir, m->lock, 0); /* its owner does not hold the fcntl lock either */
+		(void)unlinkat(
+		    m->dir, m->lock, 0); /* its owner does not hold the fcntl lock either */
 	errno = EEXIST;
 	return -1;
 }
@@ -229,8 +230,8 @@ mbox_write(struct mbox *m, const unsigned char *octets, size_t len)
 				continue;
 			}
 		}
-		const unsigned char *lf = m->matched == FROM_NONE
-		    ? memchr(octets, '\n', (size_t)(end - octets)) : octets;
+		const unsigned char *lf =
+		    m->matched == FROM_NONE ? memchr(octets, '\n', (size_t)(end - octets)) : octets;
 		const unsigned char *stop = lf != NULL ? lf + 1 : end;
 		if (output_write(&m->out, octets, (size_t)(stop - octets)) < 0)
 			return FAULT_SYSTEM;

@@ -42,8 +42,8 @@ size_t message_top(const struct message *m, size_t turn, char *line, size_t size
 
 /* Take some of the input; returns how many octets (at least 1 of len > 0) and sets what is to be
    written, which may be nothing. */
-size_t message_step(struct message *m, const unsigned char *in, size_t len,
-    struct message_piece *piece);
+size_t message_step(
+    struct message *m, const unsigned char *in, size_t len, struct message_piece *piece);
 
 /* The input is at its end: what is still to be written. */
 void message_end(struct message *m, struct message_piece *piece);

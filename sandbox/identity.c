@@ -2,67 +2,135 @@
 #include "identity.h"
 
 #include <errno.h>
-#include <grp.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
-#include <pwd.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static enum identity_found
-take(const struct passwd *entry, struct identity *who)
+/*
+ * /etc/passwd and /etc/group, a line at a time, by read(2) alone: libc's readers bring an allocator
+ * with them that nothing else here needs, and this runs for every connection.
+ */
+struct table {
+	int fd;
+	size_t from, until; /* [from, until): read, and not looked at yet */
+	char block[16384];
+};
+
+/* The next line, ended by NUL; NULL at the end, or with errno set on an error.  A line that does
+   not fit is an error: what it says cannot be known. */
+static char *
+next_line(struct table *t)
 {
-	who->uid = entry->pw_uid;
-	who->gid = entry->pw_gid;
-	size_t n = strlen(entry->pw_dir);
-	if (n >= sizeof who->home) {
-		errno = ENAMETOOLONG;
-		return IDENTITY_UNKNOWN;
+	for (;;) {
+		char *lf = memchr(t->block + t->from, '\n', t->until - t->from);
+		if (lf != NULL) {
+			char *line = t->block + t->from;
+			*lf = 0;
+			t->from = (size_t)(lf - t->block) + 1;
+			return line;
+		}
+		memmove(t->block, t->block + t->from, t->until - t->from);
+		t->until -= t->from;
+		t->from = 0;
+		if (t->until == sizeof t->block) {
+			errno = E2BIG;
+			return NULL;
+		}
+		ssize_t n = read(t->fd, t->block + t->until, sizeof t->block - t->until);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = 0; /* a last line without its line feed is no line */
+		if (n <= 0)
+			return NULL;
+		t->until += (size_t)n;
 	}
-	memcpy(who->home, entry->pw_dir, n + 1);
-	return IDENTITY_FOUND;
 }
 
-enum identity_found
-identity_find(const char *name, struct identity *who)
+/* Split at colons; how many fields there are, at most `most`. */
+static size_t
+split(char *line, char *fields[], size_t most)
 {
-	FILE *file = fopen("/etc/passwd", "re");
-	if (file == NULL)
-		return IDENTITY_UNKNOWN;
+	size_t n = 0;
 
+	while (line != NULL && n < most) {
+		fields[n++] = line;
+		line = strchr(line, ':');
+		if (line != NULL)
+			*line++ = 0;
+	}
+	return n;
+}
+
+static bool
+number(const char *text, unsigned *value)
+{
+	unsigned long long n = 0;
+
+	for (const char *c = text; *c != 0; c++) {
+		if (*c < '0' || *c > '9' || n > UINT_MAX)
+			return false;
+		n = n * 10 + (unsigned long long)(*c - '0');
+	}
+	*value = (unsigned)n;
+	return *text != 0 && n < UINT_MAX; /* (uid_t)-1 is nobody */
+}
+
+/* The line of `file` whose first field is `name`, if it has `want` fields. */
+static enum identity_found
+find(struct table *t, const char *file, const char *name, char *fields[], size_t want)
+{
 	enum identity_found found = IDENTITY_NONE;
-	struct passwd *entry;
-	errno = 0;
-	while (found == IDENTITY_NONE && (entry = fgetpwent(file)) != NULL)
-		if (strcmp(entry->pw_name, name) == 0)
-			found = take(entry, who);
-	if (found == IDENTITY_NONE && ferror(file))
+	char *line;
+
+	t->from = t->until = 0;
+	t->fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (t->fd < 0)
+		return IDENTITY_UNKNOWN;
+	while (found == IDENTITY_NONE && (line = next_line(t)) != NULL)
+		if (split(line, fields, want) == want && strcmp(fields[0], name) == 0)
+			found = IDENTITY_FOUND;
+	if (found == IDENTITY_NONE && errno != 0)
 		found = IDENTITY_UNKNOWN;
 	int why = errno;
-	(void)fclose(file); /* read only */
+	(void)close(t->fd); /* read only */
 	errno = why;
 	return found;
 }
 
 enum identity_found
+identity_find(const char *name, struct identity *who)
+{
+	static struct table table;
+	char *fields[6];
+
+	enum identity_found found = find(&table, "/etc/passwd", name, fields, 6);
+	if (found != IDENTITY_FOUND)
+		return found;
+	if (!number(fields[2], &who->uid) || !number(fields[3], &who->gid) ||
+	    strlen(fields[5]) >= sizeof who->home) {
+		errno = EINVAL;
+		return IDENTITY_UNKNOWN;
+	}
+	(void)strcpy(who->home, fields[5]);
+	return IDENTITY_FOUND;
+}
+
+enum identity_found
 identity_group(const char *name, gid_t *gid)
 {
-	FILE *file = fopen("/etc/group", "re");
-	if (file == NULL)
-		return IDENTITY_UNKNOWN;
+	static struct table table;
+	char *fields[3];
 
-	enum identity_found found = IDENTITY_NONE;
-	struct group *entry;
-	while (found == IDENTITY_NONE && (entry = fgetgrent(file)) != NULL)
-		if (strcmp(entry->gr_name, name) == 0) {
-			*gid = entry->gr_gid;
-			found = IDENTITY_FOUND;
-		}
-	if (found == IDENTITY_NONE && ferror(file))
-		found = IDENTITY_UNKNOWN;
-	(void)fclose(file); /* read only */
-	return found;
+	enum identity_found found = find(&table, "/etc/group", name, fields, 3);
+	if (found != IDENTITY_FOUND || number(fields[2], gid))
+		return found;
+	errno = EINVAL;
+	return IDENTITY_UNKNOWN;
 }
 
 /* True if any of the three ids could be made 0 again, or a group list set. */
@@ -79,7 +147,8 @@ can_return(uid_t uid, gid_t gid)
 		return 1;
 	if (getresuid(&ruid, &euid, &suid) < 0 || getresgid(&rgid, &egid, &sgid) < 0)
 		return 1;
-	return ruid != uid || euid != uid || suid != uid || rgid != gid || egid != gid || sgid != gid;
+	return ruid != uid || euid != uid || suid != uid || rgid != gid || egid != gid ||
+	       sgid != gid;
 }
 
 int

@@ -21,7 +21,8 @@ static const char *const session[] = {
 static const char *const deliver[] = {
     /* the message, standard error and the handshake descriptor */
     "read",
-    "write", "writev",      /* musl's stderr writes by writev */
+    "write",
+    "writev", /* musl's stderr writes by writev */
     "close",
     /* the mailbox, named relative to directories that were opened before the jail */
     "openat",
@@ -30,16 +31,18 @@ static const char *const deliver[] = {
     "lseek",
     "ftruncate",
     "fsync",
-    "getdents64",           /* old files in tmp/ */
-    "fstat", "newfstatat",  /* musl asks by descriptor, glibc by an empty path */
-    "mknodat",              /* the dot lock of an mbox: made, never opened */
-    "fcntl",                /* the other lock */
+    "getdents64", /* old files in tmp/ */
+    "fstat",
+    "newfstatat", /* musl asks by descriptor, glibc by an empty path */
+    "mknodat",    /* the dot lock of an mbox: made, never opened */
+    "fcntl",      /* the other lock */
     /* waiting for a lock, with an end */
-    "clock_gettime",        /* only where the vDSO has no clock */
-    "nanosleep", "clock_nanosleep",
-    "restart_syscall",      /* a sleep that was stopped and continued */
-    "rt_sigreturn",         /* the writer of an mbox learns by a signal that its guard has died */
-    "wait4",                /* the guard of an mbox learns how its writer ended */
+    "clock_gettime", /* only where the vDSO has no clock */
+    "nanosleep",
+    "clock_nanosleep",
+    "restart_syscall", /* a sleep that was stopped and continued */
+    "rt_sigreturn",    /* the writer of an mbox learns by a signal that its guard has died */
+    "wait4",           /* the guard of an mbox learns how its writer ended */
     "exit_group",
     NULL,
 };

@@ -40,9 +40,10 @@ take_labels(const struct input *input, size_t at)
 	for (;;) {
 		size_t label = at;
 		while (at < input->len && (is_alnum(input->in[at]) || at_octet(input, at, '-') ||
-		    at_octet(input, at, '_')))
+					      at_octet(input, at, '_')))
 			at++;
-		if (at == label || at - label > 63 || input->in[label] == '-' || input->in[at - 1] == '-')
+		if (at == label || at - label > 63 || input->in[label] == '-' ||
+		    input->in[at - 1] == '-')
 			return 0;
 		if (!at_octet(input, at, '.'))
 			break;
@@ -57,8 +58,9 @@ take_literal(const struct input *input, size_t at)
 {
 	size_t begin = at++;
 
-	while (at < input->len && (is_alnum(input->in[at]) || (input->in[at] != 0 &&
-	    input->in[at] < 0x80 && strchr(".:-_", input->in[at]) != NULL)))
+	while (at < input->len &&
+	       (is_alnum(input->in[at]) || (input->in[at] != 0 && input->in[at] < 0x80 &&
+					       strchr(".:-_", input->in[at]) != NULL)))
 		at++;
 	if (!at_octet(input, at, ']') || at == begin + 1 || at + 1 - begin > DOMAIN_MAX)
 		return 0;

@@ -10,8 +10,8 @@
 #include "limits.h"
 
 struct address {
-	size_t len;             /* of text; 0: the null path <> */
-	size_t local;           /* octets of text before the '@'; len if there is no domain */
+	size_t len;   /* of text; 0: the null path <> */
+	size_t local; /* octets of text before the '@'; len if there is no domain */
 	char text[MAILBOX_MAX + 1];
 };
 

@@ -48,7 +48,7 @@ body_step(struct body *body, const unsigned char *in, size_t len, size_t *from, 
 			*from = at - 1;
 		if (body->at == BODY_LINE)
 			body->octets++; /* the CR that was left out */
-		else /* the quick way through the inside of a line */
+		else                    /* the quick way through the inside of a line */
 			for (; at < len && in[at] != '\r' && in[at] != '\n'; at++)
 				++*count;
 	}

@@ -33,7 +33,7 @@ void body_begin(struct body *body);
  * Take octets up to the end of the text or of `len`; returns how many.  *from and *count say which
  * of them are the next octets of the message: some, or none.  After a fault they mean nothing.
  */
-size_t body_step(struct body *body, const unsigned char *in, size_t len, size_t *from,
-    size_t *count);
+size_t body_step(
+    struct body *body, const unsigned char *in, size_t len, size_t *from, size_t *count);
 
 #endif

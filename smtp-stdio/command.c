@@ -132,7 +132,8 @@ mail_parameter(const struct parameter *p, struct mail_arguments *arguments, unsi
 	}
 	if (is(p->name, p->name_len, "BODY")) {
 		if (*seen & SEEN_BODY || p->value == NULL ||
-		    (!is(p->value, p->value_len, "7BIT") && !is(p->value, p->value_len, "8BITMIME")))
+		    (!is(p->value, p->value_len, "7BIT") &&
+			!is(p->value, p->value_len, "8BITMIME")))
 			return BAD_PARAMETER;
 		*seen |= SEEN_BODY;
 		return FINE;

@@ -35,8 +35,8 @@ struct command {
 /* What is wrong with a line's octets or an argument, in the order in which it is looked for. */
 enum fine {
 	FINE,
-	BAD_OCTETS,    /* 8-bit: RFC 5321 2.4 */
-	BAD_CONTROL,   /* a control character: 4.1.2 */
+	BAD_OCTETS,  /* 8-bit: RFC 5321 2.4 */
+	BAD_CONTROL, /* a control character: 4.1.2 */
 	BAD_SYNTAX,
 	BAD_PARAMETER, /* a known parameter with a value that it cannot have, or twice */
 	NO_PARAMETER,  /* an unknown one: 4.1.1.11 */

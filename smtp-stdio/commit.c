@@ -81,11 +81,11 @@ command_arguments(const struct config *config, const struct envelope *envelope,
 
 	(void)snprintf(words, sizeof words, "%s", config->text[KEY_DELIVER_COMMAND]);
 	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL) {
-		argv[n++] = strcmp(word, "%u") == 0 ? copy->first->user
-		    : strcmp(word, "%d") == 0       ? copy->first->domain
-		    : strcmp(word, "%r") == 0       ? copy->first->address
-		    : strcmp(word, "%s") == 0       ? envelope->sender
-		                                    : word;
+		argv[n++] = strcmp(word, "%u") == 0   ? copy->first->user
+			    : strcmp(word, "%d") == 0 ? copy->first->domain
+			    : strcmp(word, "%r") == 0 ? copy->first->address
+			    : strcmp(word, "%s") == 0 ? envelope->sender
+						      : word;
 	}
 	argv[n] = NULL;
 }
@@ -170,7 +170,7 @@ all_hear(struct copy *copies, size_t count, char say, char want, int64_t deadlin
 	size_t i = 0;
 
 	while (i < count && spawn_say(&copies[i].helper, say) &&
-	    spawn_hear(&copies[i].helper, want, deadline))
+	       spawn_hear(&copies[i].helper, want, deadline))
 		i++;
 	return i;
 }
@@ -196,8 +196,8 @@ commit_many(const struct config *config, const struct envelope *envelope, struct
 			break;
 		staged++;
 	}
-	bool agreed = staged == count &&
-	    all_hear(copies, count, SAY_COMMIT, HEAR_VISIBLE, deadline) == count;
+	bool agreed =
+	    staged == count && all_hear(copies, count, SAY_COMMIT, HEAR_VISIBLE, deadline) == count;
 	for (size_t i = 0; agreed && i < count; i++)
 		(void)spawn_say(&copies[i].helper, SAY_KEEP); /* its end will tell */
 	if (!agreed) {
@@ -219,13 +219,12 @@ void
 commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer)
 {
+	static struct copy copies[RECIPIENTS_MOST];
 	size_t count = 0;
 
 	answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
 	qsort(envelope->recipients, envelope->count, sizeof *envelope->recipients, by_mailbox);
-	struct copy *copies = calloc(envelope->count, sizeof *copies);
-	if (copies == NULL)
-		return;
+	memset(copies, 0, envelope->count * sizeof *copies);
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct recipient *r = &envelope->recipients[i];
 		if (count == 0 || strcmp(copies[count - 1].first->mailbox, r->mailbox) != 0)
@@ -236,7 +235,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 		commit_many(config, envelope, copies, count, message, answer);
 	} else if (start(config, envelope, copies, message, false)) {
 		answer_set(answer, VERDICT_YES, "");
-		end_all(copies, 1, clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000, answer);
+		end_all(copies, 1,
+		    clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000, answer);
 	}
-	free(copies);
 }

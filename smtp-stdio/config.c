@@ -40,13 +40,13 @@ static const struct row {
     [KEY_LANDLOCK] = {"Landlock", KIND_LANDLOCK, "try", 0, 0, 0},
     [KEY_SIZE_LIMIT] = {"SizeLimit", KIND_SIZE, "35M", SIZE_DEFAULT, SIZE_LEAST, SIZE_MOST},
     [KEY_RECIPIENT_LIMIT] = {"RecipientLimit", KIND_NUMBER, "100", RECIPIENTS_DEFAULT,
-        RECIPIENTS_LEAST, RECIPIENTS_MOST},
+	RECIPIENTS_LEAST, RECIPIENTS_MOST},
     [KEY_COMMAND_TIMEOUT] = {"CommandTimeout", KIND_SECONDS, "5m", COMMAND_DEFAULT, SECONDS_LEAST,
-        SECONDS_MOST},
+	SECONDS_MOST},
     [KEY_SESSION_TIMEOUT] = {"SessionTimeout", KIND_SECONDS, "1h", SESSION_DEFAULT, SECONDS_LEAST,
-        SECONDS_MOST},
+	SECONDS_MOST},
     [KEY_DELIVER_TIMEOUT] = {"DeliverTimeout", KIND_SECONDS, "5m", DELIVER_DEFAULT, SECONDS_LEAST,
-        SECONDS_MOST},
+	SECONDS_MOST},
 };
 
 const char *
@@ -63,8 +63,8 @@ check_name(const char *value, size_t most)
 	if (strlen(value) > most)
 		return "the name is too long";
 	for (const char *c = value; *c != 0; c++)
-		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-		    strchr(".-_[]:", *c) != NULL))
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			(*c >= '0' && *c <= '9') || strchr(".-_[]:", *c) != NULL))
 			return "want a name of letters, digits and .-_";
 	return value[0] == '-' || value[0] == '.' ? "the name begins with - or ." : NULL;
 }
@@ -77,9 +77,9 @@ check_number(const struct row *row, const char *value, uint64_t *number)
 		char unit;
 		enum kind kind;
 		uint64_t factor;
-	} units[] = {{'K', KIND_SIZE, 1024}, {'M', KIND_SIZE, 1048576}, {'G', KIND_SIZE, 1073741824},
-	    {'s', KIND_SECONDS, 1}, {'m', KIND_SECONDS, 60}, {'h', KIND_SECONDS, 3600},
-	    {'d', KIND_SECONDS, 86400}};
+	} units[] = {{'K', KIND_SIZE, 1024}, {'M', KIND_SIZE, 1048576},
+	    {'G', KIND_SIZE, 1073741824}, {'s', KIND_SECONDS, 1}, {'m', KIND_SECONDS, 60},
+	    {'h', KIND_SECONDS, 3600}, {'d', KIND_SECONDS, 86400}};
 	uint64_t n = 0, factor = 1;
 	const char *c = value;
 
@@ -93,8 +93,9 @@ check_number(const struct row *row, const char *value, uint64_t *number)
 		}
 	if (c == value || c[unit] != 0)
 		return row->kind == KIND_SIZE ? "want a number, with K, M or G behind it or nothing"
-		    : row->kind == KIND_SECONDS ? "want a number, with s, m, h or d behind it or nothing"
-		                                : "want a number";
+		       : row->kind == KIND_SECONDS
+			   ? "want a number, with s, m, h or d behind it or nothing"
+			   : "want a number";
 	*number = n * factor;
 	return *number < row->least ? "too small" : *number > row->most ? "too large" : NULL;
 }
@@ -111,6 +112,15 @@ check_pattern(const char *value)
 	return NULL;
 }
 
+/* A pattern that was checked has %u in it. */
+static bool
+has_user(const char *pattern)
+{
+	while ((pattern = strchr(pattern, '%')) != NULL && pattern[1] != 'u')
+		pattern += pattern[1] != 0 ? 2 : 1;
+	return pattern != NULL;
+}
+
 static const char *
 check_users(struct config *config, const char *value)
 {
@@ -121,7 +131,7 @@ check_users(struct config *config, const char *value)
 		config->users = USERS_PASSWD;
 	else if (value[0] != '/')
 		return "want passwd, any, or the absolute pattern of a directory";
-	else if (strstr(value, "%u") == NULL)
+	else if (!has_user(value))
 		return "a directory pattern needs %u";
 	return check_pattern(value);
 }
@@ -169,7 +179,8 @@ check(struct config *config, enum keyword key, char *value)
 		return config->number[key] || strcmp(value, "no") == 0 ? NULL : "want yes or no";
 	case KIND_LANDLOCK:
 		config->number[key] = strcmp(value, "require") == 0;
-		return config->number[key] || strcmp(value, "try") == 0 ? NULL : "want try or require";
+		return config->number[key] || strcmp(value, "try") == 0 ? NULL
+									: "want try or require";
 	case KIND_NUMBER:
 	case KIND_SIZE:
 	case KIND_SECONDS:
@@ -225,8 +236,10 @@ parse_line(struct config *config, const char *source, char *line, struct config_
 	for (unsigned key = 0; key < KEYWORDS; key++) {
 		if (strlen(rows[key].name) != n || strncasecmp(rows[key].name, line, n) != 0)
 			continue;
-		error->what = *value == 0 ? "no value" : strlen(value) > VALUE_MAX ? "the value is too long"
-		    : set(config, source, (enum keyword)key, value);
+		error->what = *value == 0 ? "no value"
+			      : strlen(value) > VALUE_MAX
+				  ? "the value is too long"
+				  : set(config, source, (enum keyword)key, value);
 		return error->what == NULL;
 	}
 	error->what = "unknown keyword";
@@ -234,8 +247,8 @@ parse_line(struct config *config, const char *source, char *line, struct config_
 }
 
 bool
-config_parse(struct config *config, const char *source, char *text, size_t len,
-    struct config_error *error)
+config_parse(
+    struct config *config, const char *source, char *text, size_t len, struct config_error *error)
 {
 	char *end = text + len;
 
@@ -277,8 +290,9 @@ config_finish(struct config *config, const char *hostname, struct config_error *
 		config->domains[config->domains_count++] = config->text[KEY_HOSTNAME];
 
 	const char *mailbox = config->text[KEY_MAILBOX];
-	if (config->users == USERS_PASSWD && mailbox[0] == '/' && strstr(mailbox, "%u") == NULL) {
-		*error = (struct config_error){.source = config->source[KEY_MAILBOX], .key = "Mailbox",
+	if (config->users == USERS_PASSWD && mailbox[0] == '/' && !has_user(mailbox)) {
+		*error = (struct config_error){.source = config->source[KEY_MAILBOX],
+		    .key = "Mailbox",
 		    .what = "with Users passwd an absolute Mailbox needs %u"};
 		return false;
 	}

@@ -62,8 +62,8 @@ struct config_error {
  * `text[len]` must be there: a NUL is written to it.  Keywords that an earlier source set are set
  * anew; twice in one source is an error.  False with *error on the first error.
  */
-bool config_parse(struct config *config, const char *source, char *text, size_t len,
-    struct config_error *error);
+bool config_parse(
+    struct config *config, const char *source, char *text, size_t len, struct config_error *error);
 
 /* Fill in the defaults.  False with *error if settings contradict each other. */
 bool config_finish(struct config *config, const char *hostname, struct config_error *error);

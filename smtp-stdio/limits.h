@@ -9,30 +9,30 @@ enum {
 	/* The wire. */
 	LINE_MAX_OCTETS = 2048, /* a command line, CRLF included; Postfix's line_length_limit.
 	                           RFC 5321 4.5.3.1.4: at least 512, more with extensions */
-	LOCAL_MAX = 255,        /* a local-part; RFC 5321 4.5.3.1.1: at least 64.  VERP needs more */
-	DOMAIN_MAX = 255,       /* a domain; RFC 5321 4.5.3.1.2 */
+	LOCAL_MAX = 255,  /* a local-part; RFC 5321 4.5.3.1.1: at least 64.  VERP needs more */
+	DOMAIN_MAX = 255, /* a domain; RFC 5321 4.5.3.1.2 */
 	MAILBOX_MAX = LOCAL_MAX + 1 + DOMAIN_MAX,
-	REPLY_LINE_MAX = 512,   /* RFC 5321 4.5.3.1.5, CRLF included */
-	REPLY_LINES_MAX = 8,    /* our longest reply: EHLO's */
+	REPLY_LINE_MAX = 512, /* RFC 5321 4.5.3.1.5, CRLF included */
+	REPLY_LINES_MAX = 8,  /* our longest reply: EHLO's */
 	REPLY_MAX = REPLY_LINE_MAX * REPLY_LINES_MAX,
-	REPLIES_HELD = 4096,    /* octets of replies kept back for a pipelining client */
-	SIZE_DIGITS = 20,       /* SIZE=; RFC 1870 3 */
+	REPLIES_HELD = 4096, /* octets of replies kept back for a pipelining client */
+	SIZE_DIGITS = 20,    /* SIZE=; RFC 1870 3 */
 
 	/* Session and monitor. */
-	BODY_MAX = 65536,                   /* message octets in one packet */
-	PACKET_MAX = 1 + BODY_MAX,          /* its letter before it */
-	ANSWER_TEXT_MAX = 400,              /* text of an answer; leaves room for code and CRLF in a
+	BODY_MAX = 65536,          /* message octets in one packet */
+	PACKET_MAX = 1 + BODY_MAX, /* its letter before it */
+	ANSWER_TEXT_MAX = 400,     /* text of an answer; leaves room for code and CRLF in a
 	                                       reply line */
 	ANSWER_MAX = 1 + ANSWER_TEXT_MAX,
-	HELLO_MAX = 6 + DOMAIN_MAX,         /* "ESMTP " and the name */
+	HELLO_MAX = 6 + DOMAIN_MAX, /* "ESMTP " and the name */
 
 	/* Configuration. */
-	CONFIG_MAX = 65536,     /* octets of the file */
-	VALUE_MAX = 1024,       /* octets of a value */
-	DOMAINS_MAX = 64,       /* Domain */
-	PATH_OCTETS = 1024,     /* a mailbox path once its pattern is filled in */
-	WORDS_MAX = 32,         /* words of DeliverCommand */
-	NAME_OCTETS = 64,       /* a user's or group's name; Linux: 32 */
+	CONFIG_MAX = 65536, /* octets of the file */
+	VALUE_MAX = 1024,   /* octets of a value */
+	DOMAINS_MAX = 64,   /* Domain */
+	PATH_OCTETS = 1024, /* a mailbox path once its pattern is filled in */
+	WORDS_MAX = 32,     /* words of DeliverCommand */
+	NAME_OCTETS = 64,   /* a user's or group's name; Linux: 32 */
 
 	/* Keywords: default, least, most. */
 	SIZE_DEFAULT = 36700160, /* 35 MiB; OpenSMTPD's max-message-size */
@@ -40,19 +40,19 @@ enum {
 	SIZE_MOST = 1073741824,
 	RECIPIENTS_DEFAULT = 100, /* RFC 5321 4.5.3.1.8 */
 	RECIPIENTS_LEAST = 1,
-	RECIPIENTS_MOST = 1000,   /* Postfix's smtpd_recipient_limit */
-	COMMAND_DEFAULT = 300,    /* s; RFC 5321 4.5.3.2.7 */
-	SESSION_DEFAULT = 3600,   /* s in all; long enough for SizeLimit at 10 kB/s */
-	DELIVER_DEFAULT = 300,    /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
+	RECIPIENTS_MOST = 1000, /* Postfix's smtpd_recipient_limit */
+	COMMAND_DEFAULT = 300,  /* s; RFC 5321 4.5.3.2.7 */
+	SESSION_DEFAULT = 3600, /* s in all; long enough for SizeLimit at 10 kB/s */
+	DELIVER_DEFAULT = 300,  /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
 	SECONDS_LEAST = 1,
-	SECONDS_MOST = 86400,     /* a day */
-	UID_DEFAULT = 1000,       /* Debian's FIRST_UID */
-	UID_LEAST = 1,            /* never root */
-	UID_MOST = 65533,         /* 65534 is nobody */
+	SECONDS_MOST = 86400, /* a day */
+	UID_DEFAULT = 1000,   /* Debian's FIRST_UID */
+	UID_LEAST = 1,        /* never root */
+	UID_MOST = 65533,     /* 65534 is nobody */
 
 	/* Helpers. */
-	HELPER_SAYS_MAX = 2048,  /* octets of a helper's output that are kept */
-	HELPER_GRACE = 5,        /* s between SIGTERM and SIGKILL; Postfix's stop delay */
+	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
+	HELPER_GRACE = 5,       /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 };
 
 #endif

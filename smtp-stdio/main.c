@@ -46,8 +46,8 @@ bad_settings(const struct config_error *error)
 {
 	struct stat st;
 
-	log_line(LOG_ERR, "%s:%u: %s%s%s", error->source != NULL ? error->source : "settings", error->line,
-	    error->key, error->key[0] != 0 ? ": " : "", error->what);
+	log_line(LOG_ERR, "%s:%u: %s%s%s", error->source != NULL ? error->source : "settings",
+	    error->line, error->key, error->key[0] != 0 ? ": " : "", error->what);
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISSOCK(st.st_mode))
 		(void)!write(STDOUT_FILENO, "421 4.3.5 not set up rightly; closing\r\n", 39);
 	exit(EX_CONFIG);
@@ -64,7 +64,8 @@ slurp(const char *path, bool must, char text[CONFIG_MAX + 1], size_t *len)
 	if (fd < 0 && errno == ENOENT && !must)
 		return false;
 	*len = 0;
-	while (fd >= 0 && *len <= CONFIG_MAX && (n = read(fd, text + *len, CONFIG_MAX + 1 - *len)) > 0)
+	while (
+	    fd >= 0 && *len <= CONFIG_MAX && (n = read(fd, text + *len, CONFIG_MAX + 1 - *len)) > 0)
 		*len += (size_t)n;
 	if (fd < 0 || n < 0) {
 		error.what = strerror(errno);
@@ -80,7 +81,7 @@ slurp(const char *path, bool must, char text[CONFIG_MAX + 1], size_t *len)
 
 struct arguments {
 	const char *file;
-	char **options; /* -o, in their order */
+	char *options[2 * KEYWORDS]; /* -o, in their order */
 	size_t count;
 	bool test;
 };
@@ -91,9 +92,6 @@ parse(struct arguments *arguments, int argc, char **argv)
 	int option;
 
 	opterr = 0;
-	arguments->options = calloc((size_t)argc, sizeof *arguments->options);
-	if (arguments->options == NULL)
-		exit(EX_OSERR);
 	while ((option = getopt(argc, argv, "C:To:")) != -1) {
 		switch (option) {
 		case 'C':
@@ -103,6 +101,9 @@ parse(struct arguments *arguments, int argc, char **argv)
 			arguments->test = true;
 			break;
 		case 'o':
+			if (arguments->count ==
+			    sizeof arguments->options / sizeof *arguments->options)
+				usage();
 			arguments->options[arguments->count++] = optarg;
 			break;
 		default:
@@ -140,13 +141,17 @@ settings(struct config *config, const struct arguments *arguments)
 static void
 print(const struct config *config)
 {
+	bool ok = true;
+
 	for (unsigned key = 0; key < KEYWORDS; key++)
 		if (key == KEY_DOMAIN)
 			for (size_t i = 0; i < config->domains_count; i++)
-				(void)printf("Domain %s\n", config->domains[i]);
+				ok = ok &&
+				     dprintf(STDOUT_FILENO, "Domain %s\n", config->domains[i]) > 0;
 		else if (config->text[key] != NULL)
-			(void)printf("%s %s\n", config_name((enum keyword)key), config->text[key]);
-	if (fflush(stdout) != 0)
+			ok = ok && dprintf(STDOUT_FILENO, "%s %s\n", config_name((enum keyword)key),
+				       config->text[key]) > 0;
+	if (!ok)
 		exit(EX_IOERR);
 }
 
@@ -227,7 +232,8 @@ session_user(const struct config *config, struct identity *who)
 		return; /* an ordinary user's server has one user */
 	if (identity_find(name, who) != IDENTITY_FOUND || who->uid == 0) {
 		struct config_error error = {.source = config->source[KEY_SESSION_USER],
-		    .key = "SessionUser", .what = "no such user, or root"};
+		    .key = "SessionUser",
+		    .what = "no such user, or root"};
 		bad_settings(&error);
 	}
 }

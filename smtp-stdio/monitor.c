@@ -64,7 +64,8 @@ last_words(void)
 	struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
 
 	if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0)
-		(void)!write(STDOUT_FILENO, text, sizeof text - 1); /* or the client does not hear it */
+		(void)!write(
+		    STDOUT_FILENO, text, sizeof text - 1); /* or the client does not hear it */
 }
 
 /* Its user may kill it; root without CAP_KILL may not. */
@@ -92,10 +93,12 @@ reap(struct monitor *m)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		log_line(LOG_CRIT, "jail: client=%s the session made a forbidden system call and was killed",
+		log_line(LOG_CRIT,
+		    "jail: client=%s the session made a forbidden system call and was killed",
 		    m->peer->address);
 	else if (WIFSIGNALED(status))
-		log_line(LOG_ERR, "session: client=%s ended by signal %d", m->peer->address, WTERMSIG(status));
+		log_line(LOG_ERR, "session: client=%s ended by signal %d", m->peer->address,
+		    WTERMSIG(status));
 	else
 		log_line(LOG_ERR, "session: client=%s ended with status %d", m->peer->address,
 		    WEXITSTATUS(status));
@@ -165,8 +168,8 @@ refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const
 {
 	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX];
 
-	log_line(LOG_NOTICE, "refused id=%s client=%s helo=%s from=<%s> to=<%s> reply=\"%s\"", m->id,
-	    m->peer->address, m->helo, log_safe(from, sizeof from, m->sender),
+	log_line(LOG_NOTICE, "refused id=%s client=%s helo=%s from=<%s> to=<%s> reply=\"%s\"",
+	    m->id, m->peer->address, m->helo, log_safe(from, sizeof from, m->sender),
 	    log_safe(to, sizeof to, r->address), text);
 	answer_set(&m->answer, verdict, text);
 }
@@ -238,9 +241,10 @@ do_body(struct monitor *m, const struct request *request)
 	m->octets += request->len;
 	if (m->failed)
 		return true;
-	if ((m->state == RCPT && !begin_message(m)) || !spool_add(&m->spool, request->data, request->len)) {
-		log_line(LOG_ERR, "message id=%s client=%s cannot be kept: %s", m->id, m->peer->address,
-		    strerror(errno));
+	if ((m->state == RCPT && !begin_message(m)) ||
+	    !spool_add(&m->spool, request->data, request->len)) {
+		log_line(LOG_ERR, "message id=%s client=%s cannot be kept: %s", m->id,
+		    m->peer->address, strerror(errno));
 		m->failed = true;
 	}
 	return true;
@@ -253,11 +257,13 @@ log_message(const struct monitor *m)
 
 	for (size_t i = 0; i < m->count; i++)
 		log_line(m->answer.verdict == VERDICT_YES ? LOG_INFO : LOG_WARNING,
-		    "%s id=%s client=%s helo=%s proto=%s from=<%s> to=<%s> size=%llu seconds=%.3f reply=\"%s\"",
-		    m->answer.verdict == VERDICT_YES ? "delivered" : "failed", m->id, m->peer->address, m->helo,
-		    m->protocol, log_safe(from, sizeof from, m->sender),
-		    log_safe(to, sizeof to, m->recipients[i].address), (unsigned long long)m->octets,
-		    (double)(clock_now() - m->begun) / 1000, log_safe(reply, sizeof reply, m->answer.text));
+		    "%s id=%s client=%s helo=%s proto=%s from=<%s> to=<%s> size=%llu ms=%lld "
+		    "reply=\"%s\"",
+		    m->answer.verdict == VERDICT_YES ? "delivered" : "failed", m->id,
+		    m->peer->address, m->helo, m->protocol, log_safe(from, sizeof from, m->sender),
+		    log_safe(to, sizeof to, m->recipients[i].address),
+		    (unsigned long long)m->octets, (long long)(clock_now() - m->begun),
+		    log_safe(reply, sizeof reply, m->answer.text));
 }
 
 static bool
@@ -379,7 +385,8 @@ void
 monitor_run(const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid)
 {
 	static struct monitor m;
-	static unsigned char packet[PACKET_MAX + 1]; /* one more, to see a packet that is too long */
+	static unsigned char
+	    packet[PACKET_MAX + 1]; /* one more, to see a packet that is too long */
 	struct pollfd fd = {MONITOR_PAIR, POLLIN, 0};
 
 	m.config = config;

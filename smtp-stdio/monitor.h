@@ -15,6 +15,7 @@ enum {
  * Serve until the session ends; end it at a deadline or at the first packet that is not as request.h
  * and the table of states say.  Returns when the session is gone and reaped.
  */
-void monitor_run(const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid);
+void monitor_run(
+    const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid);
 
 #endif

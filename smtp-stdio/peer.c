@@ -33,22 +33,26 @@ from_socket(struct peer *peer)
 	} else if (family == AF_INET6) {
 		octets = &name.v6.sin6_addr;
 	}
-	return octets != NULL && inet_ntop(family, octets, peer->address, sizeof peer->address) != NULL;
+	return octets != NULL &&
+	       inet_ntop(family, octets, peer->address, sizeof peer->address) != NULL;
 }
 
 static bool
 from_environment(struct peer *peer)
 {
-	static const char *const names[] = {"REMOTE_ADDR", "TCPREMOTEIP", "SOCAT_PEERADDR", "REMOTE_HOST"};
-	unsigned char octets[sizeof(struct in6_addr)];
-
+	static const char *const names[] = {
+	    "REMOTE_ADDR", "TCPREMOTEIP", "SOCAT_PEERADDR", "REMOTE_HOST"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const char *value = getenv(names[i]);
-		if (value == NULL || strlen(value) >= sizeof peer->address)
+		if (value == NULL)
 			continue;
-		if (inet_pton(AF_INET, value, octets) != 1 && inet_pton(AF_INET6, value, octets) != 1)
+		/* An address goes into a header line: only what one is made of, without socat's brackets. */
+		value += value[0] == '[';
+		size_t n = strspn(value, "0123456789abcdefABCDEF.:");
+		if (n == 0 || n >= sizeof peer->address || (value[n] != 0 && value[n] != ']'))
 			continue;
-		(void)strcpy(peer->address, value);
+		memcpy(peer->address, value, n);
+		peer->address[n] = 0;
 		return true;
 	}
 	return false;

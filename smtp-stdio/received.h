@@ -11,8 +11,8 @@
 struct trace {
 	const char *protocol; /* "SMTP", "ESMTP" */
 	const char *helo;
-	const char *address;   /* of the client, or "local" */
-	const char *hostname;  /* ours */
+	const char *address;  /* of the client, or "local" */
+	const char *hostname; /* ours */
 	const char *id;
 	const char *recipient; /* NULL: several, and none is given away (RFC 5321 7.6) */
 	time_t when;

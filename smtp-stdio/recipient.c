@@ -46,11 +46,13 @@ recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 		if (mailbox[i] < ' ' || mailbox[i] > '~')
 			return false;
 	if (at == NULL)
-		return name_only || (len == 10 && strncasecmp((const char *)mailbox, "postmaster", len) == 0);
+		return name_only ||
+		       (len == 10 && strncasecmp((const char *)mailbox, "postmaster", len) == 0);
 	if (len - local - 1 < 1 || len - local - 1 > DOMAIN_MAX)
 		return false;
 	for (size_t i = local + 1; i < len; i++)
-		if (!is_alnum(mailbox[i]) && (mailbox[i] == 0 || strchr(".-_:[]", mailbox[i]) == NULL))
+		if (!is_alnum(mailbox[i]) &&
+		    (mailbox[i] == 0 || strchr(".-_:[]", mailbox[i]) == NULL))
 			return false;
 	return true;
 }
@@ -75,8 +77,9 @@ split(const struct config *config, const unsigned char *mailbox, size_t len, str
 	r->address[len] = 0;
 	const char *at = strrchr(r->address, '@');
 	size_t local = at != NULL ? (size_t)(at - r->address) : len;
-	const char *domain = at != NULL ? at + 1
-	    : config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+	const char *domain = at != NULL                  ? at + 1
+			     : config->domains_count > 0 ? config->domains[0]
+							 : config->text[KEY_HOSTNAME];
 
 	for (size_t i = 0; i < local; i++)
 		r->user[i] = lower(r->address[i]);
@@ -135,8 +138,10 @@ may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
 	char shown[2 * MAILBOX_MAX];
 
 	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
-		log_line(LOG_ERR, "mailbox of <%s> belongs to uid %lu, and uid %lu cannot deliver as that",
-		    log_safe(shown, sizeof shown, r->address), (unsigned long)uid, (unsigned long)geteuid());
+		log_line(LOG_ERR,
+		    "mailbox of <%s> belongs to uid %lu, and uid %lu cannot deliver as that",
+		    log_safe(shown, sizeof shown, r->address), (unsigned long)uid,
+		    (unsigned long)geteuid());
 		*text = misconfigured;
 		return VERDICT_LATER;
 	}
@@ -183,7 +188,8 @@ find_directory(const struct config *config, struct recipient *r, const char **te
 	if (stat(r->home, &st) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return VERDICT_NEVER;
-		log_line(LOG_ERR, "%s: %s", log_safe(shown, sizeof shown, r->home), strerror(errno));
+		log_line(
+		    LOG_ERR, "%s: %s", log_safe(shown, sizeof shown, r->home), strerror(errno));
 		*text = cannot_tell;
 		return VERDICT_LATER;
 	}
@@ -238,7 +244,8 @@ find_user(const struct config *config, struct recipient *r, const char **text)
 	}
 	if (verdict != VERDICT_YES)
 		return verdict;
-	if (!fill(r->mailbox, config->users == USERS_ANY ? "" : r->home, config->text[KEY_MAILBOX], r))
+	if (!fill(r->mailbox, config->users == USERS_ANY ? "" : r->home, config->text[KEY_MAILBOX],
+		r))
 		return VERDICT_NEVER;
 	return config->users == USERS_ANY ? find_any(r, text) : verdict;
 }

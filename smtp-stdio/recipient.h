@@ -18,10 +18,10 @@ struct recipient {
 	gid_t gid;
 	gid_t extra; /* MailGroup, or (gid_t)-1 */
 	char address[MAILBOX_MAX + 1];
-	char user[LOCAL_MAX + 1];   /* its local part as it was looked up */
+	char user[LOCAL_MAX + 1]; /* its local part as it was looked up */
 	char domain[DOMAIN_MAX + 1];
-	char home[PATH_OCTETS];     /* the directory of the user, or "" */
-	char mailbox[PATH_OCTETS];  /* a path for deliver(8) */
+	char home[PATH_OCTETS];    /* the directory of the user, or "" */
+	char mailbox[PATH_OCTETS]; /* a path for deliver(8) */
 };
 
 /*

@@ -5,7 +5,8 @@
 
 struct row {
 	char code[4];
-	char status[6]; /* empty: RFC 2034 4 exempts the greeting, HELO's and EHLO's reply, and 354 */
+	char status
+	    [6]; /* empty: RFC 2034 4 exempts the greeting, HELO's and EHLO's reply, and 354 */
 	const char *text;
 };
 
@@ -14,9 +15,9 @@ static const struct row table[] = {
     [REPLY_HELO] = {"250", "", ""},
     [REPLY_EHLO] = {"250", "", ""},
     [REPLY_HELP] = {"214", "2.0.0",
-        "HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP\n"
-        "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME], RCPT TO:<address>, DATA\n"
-        "Lines end in CRLF; a message ends in CRLF.CRLF"},
+	"HELO EHLO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP\n"
+	"MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME], RCPT TO:<address>, DATA\n"
+	"Lines end in CRLF; a message ends in CRLF.CRLF"},
     [REPLY_BYE] = {"221", "2.0.0", "goodbye"},
     [REPLY_MAIL] = {"250", "2.1.0", "sender ok"},
     [REPLY_RCPT] = {"250", "2.1.5", "recipient ok"},
@@ -24,12 +25,14 @@ static const struct row table[] = {
     [REPLY_RESET] = {"250", "2.0.0", "reset"},
     [REPLY_NOOP] = {"250", "2.0.0", "ok"},
     [REPLY_VERIFIED] = {"250", "2.1.5", "mailbox exists"},
-    [REPLY_UNVERIFIED] = {"252", "2.5.2", "not verified; mail to it is accepted or refused at RCPT"},
+    [REPLY_UNVERIFIED] = {"252", "2.5.2",
+	"not verified; mail to it is accepted or refused at RCPT"},
     [REPLY_DATA] = {"354", "", "send the message; end it with CRLF.CRLF"},
     [REPLY_TAKEN] = {"250", "2.0.0", "delivered"},
     [REPLY_TIMEOUT] = {"421", "4.4.2", "nothing came for too long; closing"},
     [REPLY_LATER] = {"451", "4.3.0", "not now; try again later"},
-    [REPLY_RCPTS_MANY] = {"452", "4.5.3", "too many recipients; send the others in another message"},
+    [REPLY_RCPTS_MANY] = {"452", "4.5.3",
+	"too many recipients; send the others in another message"},
     [REPLY_LINE_LONG] = {"500", "5.5.2", "line too long"},
     [REPLY_LINE_BARE] = {"500", "5.5.2", "a command ends in CRLF, not in a bare LF"},
     [REPLY_LINE_8BIT] = {"500", "5.5.2", "8-bit octet in a command"},
@@ -50,7 +53,7 @@ static const struct row table[] = {
     [REPLY_REFUSED] = {"550", "5.7.1", "refused"},
     [REPLY_MOVED] = {"551", "5.1.6", "user not local"},
     [REPLY_BARE_NEWLINE] = {"550", "5.5.2",
-        "message refused: a CR or LF that is not part of CRLF (RFC 5321 2.3.8)"},
+	"message refused: a CR or LF that is not part of CRLF (RFC 5321 2.3.8)"},
     [REPLY_TOO_LARGE] = {"552", "5.3.4", "message too large"},
     [REPLY_NEVER] = {"554", "5.0.0", "refused"},
     [REPLY_NO_PARAMETER] = {"555", "5.5.4", "unknown parameter"},
@@ -60,14 +63,13 @@ static const struct row table[] = {
 static const struct {
 	char status[6], code[4];
 } codes[] = {
-    {"4.2.1", "450"}, /* mailbox disabled or busy */
-    {"4.2.2", "452"}, /* mailbox full */
-    {"4.3.1", "452"}, /* system full */
-    {"4.5.3", "452"}, /* too many recipients */
-    {"5.1.3", "553"}, /* mailbox name not allowed */
-    {"5.2.2", "552"},
-    {"5.2.3", "552"}, /* message larger than the mailbox takes */
-    {"5.3.4", "552"}, /* message larger than the system takes */
+    {"4.2.1", "450"},                   /* mailbox disabled or busy */
+    {"4.2.2", "452"},                   /* mailbox full */
+    {"4.3.1", "452"},                   /* system full */
+    {"4.5.3", "452"},                   /* too many recipients */
+    {"5.1.3", "553"},                   /* mailbox name not allowed */
+    {"5.2.2", "552"}, {"5.2.3", "552"}, /* message larger than the mailbox takes */
+    {"5.3.4", "552"},                   /* message larger than the system takes */
 };
 
 static size_t

@@ -85,7 +85,8 @@ is_verdict(int letter)
 bool
 answer_decode(const unsigned char *packet, size_t len, struct answer *answer)
 {
-	if (len == 0 || len > ANSWER_MAX || !is_verdict(packet[0]) || !printable(packet + 1, len - 1))
+	if (len == 0 || len > ANSWER_MAX || !is_verdict(packet[0]) ||
+	    !printable(packet + 1, len - 1))
 		return false;
 	answer->verdict = (enum verdict)packet[0];
 	answer->len = len - 1;

@@ -128,7 +128,8 @@ more(struct session *s)
 		send_message(s);
 	s->at = s->until = s->message;
 	ssize_t n;
-	while ((n = read(SESSION_IN, s->buffer + s->at, sizeof s->buffer - s->at)) < 0 && errno == EINTR)
+	while ((n = read(SESSION_IN, s->buffer + s->at, sizeof s->buffer - s->at)) < 0 &&
+	       errno == EINTR)
 		continue;
 	if (n < 0 && errno == EAGAIN)
 		smtp_timeout(&s->smtp);

@@ -15,8 +15,10 @@ owe(struct smtp *s, struct smtp_event event)
 static void
 owe_reply(struct smtp *s, size_t len, bool now)
 {
-	owe(s, (struct smtp_event){.what = SMTP_REPLY, .now = now,
-	    .octets = (const unsigned char *)s->reply, .len = len});
+	owe(s, (struct smtp_event){.what = SMTP_REPLY,
+		   .now = now,
+		   .octets = (const unsigned char *)s->reply,
+		   .len = len});
 }
 
 /* RFC 2920 3.2: only replies that a pipelining client does not wait for may be held back. */
@@ -35,15 +37,19 @@ reply_now(struct smtp *s, enum reply which, const char *text)
 static void
 tell(struct smtp *s, enum request_letter letter, const char *data, size_t len)
 {
-	owe(s, (struct smtp_event){.what = SMTP_TELL, .letter = letter,
-	    .octets = (const unsigned char *)data, .len = len});
+	owe(s, (struct smtp_event){.what = SMTP_TELL,
+		   .letter = letter,
+		   .octets = (const unsigned char *)data,
+		   .len = len});
 }
 
 static void
 ask(struct smtp *s, enum request_letter letter)
 {
-	owe(s, (struct smtp_event){.what = SMTP_ASK, .letter = letter,
-	    .octets = (const unsigned char *)s->address.text, .len = s->address.len});
+	owe(s, (struct smtp_event){.what = SMTP_ASK,
+		   .letter = letter,
+		   .octets = (const unsigned char *)s->address.text,
+		   .len = s->address.len});
 	s->question = letter;
 	s->mode = SMTP_HELD;
 }

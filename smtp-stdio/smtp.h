@@ -48,7 +48,7 @@ enum smtp_what {
 struct smtp_event {
 	enum smtp_what what;
 	bool now;
-	enum request_letter letter; /* of SMTP_TELL, SMTP_ASK */
+	enum request_letter letter;  /* of SMTP_TELL, SMTP_ASK */
 	const unsigned char *octets; /* valid until the next call */
 	size_t len;
 };

@@ -22,8 +22,10 @@
 static _Noreturn void
 child(const struct spawn_order *order, int says, int hand)
 {
-	static const char cannot_become[] = "4.3.0 mailbox cannot be opened now\ncannot become the recipient\n";
-	static const char cannot_exec[] = "4.3.0 mailbox cannot be opened now\ncannot run the program\n";
+	static const char cannot_become[] =
+	    "4.3.0 mailbox cannot be opened now\ncannot become the recipient\n";
+	static const char cannot_exec[] =
+	    "4.3.0 mailbox cannot be opened now\ncannot run the program\n";
 	const struct sigaction normal = {.sa_handler = SIG_DFL};
 	unsigned first = SPAWN_HAND;
 
@@ -102,7 +104,7 @@ listen_to(struct helper *helper)
 	for (;;) {
 		size_t room = HELPER_SAYS_MAX - helper->said_len;
 		ssize_t n = room > 0 ? read(helper->says, helper->said + helper->said_len, room)
-		                     : read(helper->says, rest, sizeof rest);
+				     : read(helper->says, rest, sizeof rest);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -120,7 +122,8 @@ spawn_hear(struct helper *helper, char want, int64_t deadline)
 	bool saying = true;
 
 	for (;;) {
-		struct pollfd fds[] = {{helper->hand, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
+		struct pollfd fds[] = {
+		    {helper->hand, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
 		int n = poll(fds, 2, clock_left(deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -167,7 +170,8 @@ await(struct helper *helper, int64_t deadline)
 	bool saying = true;
 
 	for (;;) {
-		struct pollfd fds[] = {{helper->pidfd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
+		struct pollfd fds[] = {
+		    {helper->pidfd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
 		int n = poll(fds, 2, clock_left(deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -212,7 +216,8 @@ static const struct meaning meanings[] = {
 static struct meaning
 meaning_of(int status)
 {
-	static const struct meaning later = {0, VERDICT_LATER, "4.3.0 delivery failed; try again later"};
+	static const struct meaning later = {
+	    0, VERDICT_LATER, "4.3.0 delivery failed; try again later"};
 
 	if (!WIFEXITED(status))
 		return later;
@@ -243,8 +248,8 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	size_t line = strcspn(helper->said, "\r\n");
 	char end = helper->said[line];
 	helper->said[line] = 0;
-	bool own = line > 6 && meaning.verdict != VERDICT_YES && helper->said[0] == meaning.text[0] &&
-	    helper->said[1] == '.';
+	bool own = line > 6 && meaning.verdict != VERDICT_YES &&
+		   helper->said[0] == meaning.text[0] && helper->said[1] == '.';
 	if (over && meaning.verdict == VERDICT_LATER)
 		answer_set(answer, VERDICT_LATER, "4.3.0 delivery took too long; try again later");
 	else

@@ -28,7 +28,7 @@ enum {
 
 struct spawn_order {
 	uid_t uid;
-	gid_t gid, extra; /* as identity_become() takes them; unused unless we are root */
+	gid_t gid, extra;  /* as identity_become() takes them; unused unless we are root */
 	char *const *argv; /* argv[0] is the absolute path */
 	char *const *environment;
 	int message; /* the helper's standard input, from its begin */

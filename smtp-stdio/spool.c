@@ -36,7 +36,8 @@ bool
 spool_seal(struct spool *spool)
 {
 	/* One recipient's helper must not be able to write what another one's will read. */
-	return fcntl(spool->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+	return fcntl(spool->fd, F_ADD_SEALS,
+		   F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
 }
 
 void

@@ -1,0 +1,95 @@
+# lib.sh -- what the suites share.  Sourced by every *_test.sh, which ends with ". shunit2".
+#
+# A suite works in $T, a directory of its own that everybody may enter, with copies of the programs
+# in $BIN: so a clone under /root can be tested, and other users can run what is tested.
+# shellcheck shell=bash
+set -u
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+O=$TOP/.build
+PARTS=$O/parts
+export LC_ALL=C SHUNIT_COLOR=none
+umask 022
+
+T=$(mktemp -d /tmp/smtp-stdio-test.XXXXXX)
+chmod 755 "$T"
+BIN=$T/bin
+mkdir "$BIN"
+cp "$O/bin/smtp-stdio" "$O/bin/deliver" "$BIN/" || exit 1
+PIDS=()
+leave() {
+	for pid in "${PIDS[@]:-}"; do
+		[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	done
+	cd / && rm -rf "$T"
+}
+trap leave EXIT
+cd "$T" || exit 1
+
+# skip REASON -- the test that calls it and returns is counted as skipped.
+skip() {
+	echo "SKIP: $*"
+}
+
+# need_root || return -- skip a test that only root can run.
+need_root() {
+	[ "$(id -u)" -eq 0 ] || { skip "needs root"; return 1; }
+}
+
+# smtp [ARG ...] -- smtp-stdio with the programs under test and no configuration file of this machine.
+smtp() {
+	"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" "$@"
+}
+
+# crlf -- standard input with CRLF at the line ends.
+crlf() {
+	sed 's/$/\r/'
+}
+
+# as_user UID CMD ... -- run as an ordinary user; root only.
+as_user() {
+	local uid=$1
+	shift
+	setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"
+}
+
+# with_users CMD ... -- run where /etc/passwd also has alice, bob and carol (uids 2001 to 2003, homes
+# $T/home/NAME), without touching the machine's own; root only.
+with_users() {
+	local n=2000 user
+	if [ ! -e "$T/passwd" ]; then
+		cp /etc/passwd "$T/passwd"
+		for user in alice bob carol; do
+			n=$((n + 1))
+			echo "$user:x:$n:$n:$user:$T/home/$user:/bin/sh" >>"$T/passwd"
+			install -d -m 700 -o "$n" -g "$n" "$T/home/$user"
+		done
+	fi
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	unshare -m --propagation private sh -c 'mount --bind "$0" /etc/passwd && exec "$@"' "$T/passwd" "$@"
+}
+
+# wait_for CMD ... -- until the command succeeds, 10 s at most.
+wait_for() {
+	local i
+	for ((i = 0; i < 500; i++)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.02
+	done
+	echo "wait_for: never came true: $*" >&2
+	return 1
+}
+
+# free_port -- a TCP port of 127.0.0.1 that nobody listens on.
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# files DIR -- how many files are in it.
+files() {
+	find "$1" -maxdepth 1 -type f | wc -l
+}
+
+# state FILE -- its size and checksum, to see that nothing has changed.
+state() {
+	if [ -e "$1" ]; then stat -c %s "$1"; sha256sum <"$1"; else echo absent; fi
+}
