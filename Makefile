@@ -53,7 +53,9 @@ endif
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -DDELIVER_PATH='"$(bindir)/deliver"' \
 	-DCONFIG_PATH='"$(sysconfdir)/smtp-stdio.conf"' -I$O $(CPPHOST) $(CPPFLAGS)
-COMPILE := $(CC) -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(CFLAGS) -MMD -MP
+COMPILE := $(strip $(CC) -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(CFLAGS) -MMD -MP)
+# make V=1 shows the commands.
+Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 
 SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits
 DELIVER = deliver/main deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
@@ -71,17 +73,17 @@ $B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
 $B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
 $B/smtp-stdio $B/deliver:
 	@mkdir -p $B
-	$(call LINK,$^) -o $@
+	$Q$(call LINK,$^) -o $@
 
 $O/obj/%.o: %.c $O/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$Q$(COMPILE) -c -o $@ $<
 
 $O/obj/sandbox/sandbox.o: $O/policies.h
 $O/policies.h: $O/compile
-	$O/compile >$@.new && mv $@.new $@
+	$Q$O/compile >$@.new && mv $@.new $@
 $O/compile: sandbox/compile.c sandbox/policy.c sandbox/policy.h | $O/flags
-	$(HOSTCC) -D_GNU_SOURCE -Wall -Wextra -o $@ sandbox/compile.c sandbox/policy.c -lseccomp
+	$Q$(HOSTCC) -D_GNU_SOURCE -Wall -Wextra -o $@ sandbox/compile.c sandbox/policy.c -lseccomp
 
 # Objects of another compiler or other flags are made anew.
 $O/flags: .FORCE

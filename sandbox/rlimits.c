@@ -3,26 +3,22 @@
 
 #include <sys/resource.h>
 
-static int
-limit(int what, unsigned most)
-{
-	const struct rlimit value = {most, most};
-
-	return setrlimit(what, &value);
-}
-
 int
 rlimits_files(unsigned files)
 {
-	if (limit(RLIMIT_CORE, 0) < 0)
+	const struct rlimit none = {0, 0}, some = {files, files};
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return -1;
-	return limit(RLIMIT_NOFILE, files);
+	return setrlimit(RLIMIT_NOFILE, &some);
 }
 
 int
 rlimits_nothing(void)
 {
-	if (limit(RLIMIT_NPROC, 0) < 0)
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_NPROC, &none) < 0)
 		return -1;
 	return rlimits_files(0);
 }
