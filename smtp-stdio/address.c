@@ -241,6 +241,9 @@ address_name(const unsigned char *in, size_t len, struct address *address)
 	const struct input input = {in, len};
 	if (len == 0 || take_mailbox(&input, 0, address) != len)
 		return false;
+	/* A quoted local part alone may hold an '@', and the monitor would see a domain behind it. */
+	if (address->local == address->len && memchr(address->text, '@', address->len) != NULL)
+		return false;
 	address->text[address->len] = 0;
 	return true;
 }
