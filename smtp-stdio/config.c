@@ -96,8 +96,10 @@ check_number(const struct row *row, const char *value, uint64_t *number)
 		       : row->kind == KIND_SECONDS
 			   ? "want a number, with s, m, h or d behind it or nothing"
 			   : "want a number";
+	if (n > row->most / factor) /* n * factor may be beyond 64 bits */
+		return "too large";
 	*number = n * factor;
-	return *number < row->least ? "too small" : *number > row->most ? "too large" : NULL;
+	return *number < row->least ? "too small" : NULL;
 }
 
 static const char *
