@@ -45,9 +45,12 @@ static _Noreturn void
 bad_settings(const struct config_error *error)
 {
 	struct stat st;
+	char line[16] = ""; /* what is wrong in the whole has no line */
 
-	log_line(LOG_ERR, "%s:%u: %s%s%s", error->source != NULL ? error->source : "settings",
-	    error->line, error->key, error->key[0] != 0 ? ": " : "", error->what);
+	if (error->line > 0)
+		(void)snprintf(line, sizeof line, ":%u", error->line);
+	log_line(LOG_ERR, "%s%s: %s%s%s", error->source != NULL ? error->source : "settings", line,
+	    error->key, error->key[0] != 0 ? ": " : "", error->what);
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISSOCK(st.st_mode))
 		(void)!write(STDOUT_FILENO, "421 4.3.5 not set up rightly; closing\r\n", 39);
 	exit(EX_CONFIG);
