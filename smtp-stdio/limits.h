@@ -52,6 +52,7 @@ enum {
 
 	/* Helpers. */
 	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
+	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
 	HELPER_GRACE = 5,       /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 };
 

@@ -95,13 +95,14 @@ spawn(struct helper *helper, const struct spawn_order *order)
 	return true;
 }
 
-/* Read what the helper said; keep the begin of it.  False at its end. */
+/* Read what the helper said, not more than a pipe holds: it may never stop.  Keep the begin of it.
+   False at its end. */
 static bool
 listen_to(struct helper *helper)
 {
 	char rest[512];
 
-	for (;;) {
+	for (size_t heard = 0; heard < HELPER_PIPE;) {
 		size_t room = HELPER_SAYS_MAX - helper->said_len;
 		ssize_t n = room > 0 ? read(helper->says, helper->said + helper->said_len, room)
 				     : read(helper->says, rest, sizeof rest);
@@ -111,8 +112,10 @@ listen_to(struct helper *helper)
 			return true; /* nothing more for now */
 		if (n == 0)
 			return false;
+		heard += (size_t)n;
 		helper->said_len += room > 0 ? (size_t)n : 0;
 	}
+	return true;
 }
 
 bool
@@ -129,6 +132,8 @@ spawn_hear(struct helper *helper, char want, int64_t deadline)
 			continue;
 		if (n <= 0)
 			return false;
+		if (fds[0].revents == 0 && clock_left(deadline) == 0)
+			return false; /* it only talks */
 		if (fds[1].revents != 0)
 			saying = listen_to(helper);
 		if (fds[0].revents != 0)
@@ -177,6 +182,8 @@ await(struct helper *helper, int64_t deadline)
 			continue;
 		if (n <= 0)
 			return false;
+		if (fds[0].revents == 0 && clock_left(deadline) == 0)
+			return false; /* it only talks */
 		if (fds[1].revents != 0)
 			saying = listen_to(helper);
 		if (fds[0].revents != 0 || (helper->pidfd < 0 && !saying)) {
@@ -227,6 +234,21 @@ meaning_of(int status)
 	return later;
 }
 
+/* The line begins with an enhanced code of that class (RFC 3463 2), and a blank. */
+static bool
+has_status(const char *line, char class)
+{
+	static const char digits[] = "0123456789";
+
+	if (line[0] != class || line[1] != '.')
+		return false;
+	size_t subject = strspn(line + 2, digits);
+	if (subject < 1 || subject > 3 || line[2 + subject] != '.')
+		return false;
+	size_t detail = strspn(line + 3 + subject, digits);
+	return detail >= 1 && detail <= 3 && line[3 + subject + detail] == ' ';
+}
+
 void
 spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 {
@@ -248,8 +270,7 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	size_t line = strcspn(helper->said, "\r\n");
 	char end = helper->said[line];
 	helper->said[line] = 0;
-	bool own = line > 6 && meaning.verdict != VERDICT_YES &&
-		   helper->said[0] == meaning.text[0] && helper->said[1] == '.';
+	bool own = meaning.verdict != VERDICT_YES && has_status(helper->said, meaning.text[0]);
 	if (over && meaning.verdict == VERDICT_LATER)
 		answer_set(answer, VERDICT_LATER, "4.3.0 delivery took too long; try again later");
 	else
