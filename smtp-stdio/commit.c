@@ -146,7 +146,7 @@ report(const struct copy *copy, const struct answer *answer)
 		if (*c == '\n')
 			*c = c[1] == 0 ? ' ' : '/';
 	log_line(LOG_WARNING, "delivery failed: to=<%s> said=\"%s\"",
-	    log_safe(who, sizeof who, copy->first->address), log_safe(why, sizeof why, text));
+	    log_word(who, sizeof who, copy->first->address), log_text(why, sizeof why, text));
 }
 
 /* Wait for all; the answer is the first that is not yes. */

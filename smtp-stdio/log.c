@@ -1,7 +1,6 @@
 /* log.c -- see log.h. */
 #include "log.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -66,8 +65,8 @@ log_line(int priority, const char *format, ...)
 		return; /* a log that cannot be written must not stop the mail */
 }
 
-const char *
-log_safe(char *out, size_t size, const char *text)
+static const char *
+escape(char *out, size_t size, const char *text, const char *special)
 {
 	size_t n = 0;
 
@@ -76,11 +75,23 @@ log_safe(char *out, size_t size, const char *text)
 			(void)strcpy(out + n, "...");
 			return out;
 		}
-		if (isalnum((unsigned char)*c) || strchr("@.-_+=:/[]", *c) != NULL)
+		if (*c >= ' ' && *c <= '~' && strchr(special, *c) == NULL)
 			out[n++] = *c;
 		else
 			n += (size_t)snprintf(out + n, size - n, "\\x%02x", (unsigned char)*c);
 	}
 	out[n] = 0;
 	return out;
+}
+
+const char *
+log_text(char *out, size_t size, const char *text)
+{
+	return escape(out, size, text, "\"\\<>");
+}
+
+const char *
+log_word(char *out, size_t size, const char *text)
+{
+	return escape(out, size, text, " \"\\<>");
 }

@@ -15,8 +15,12 @@ void log_open(void);
 /* A line; priorities as in syslog(3). */
 __attribute__((format(printf, 2, 3))) void log_line(int priority, const char *format, ...);
 
-/* Text that came from outside, fit for a value in a line: every octet that is not a letter, a digit
-   or one of "@.-_+=:/[]" is written as \xNN, and a text that is too long ends in "...". */
-const char *log_safe(char *out, size_t size, const char *text);
+/*
+ * Text that came from outside, fit to stand in a line: every octet that is not printable ASCII, and
+ * every quote, backslash and angle bracket, is written as \xNN; a text that is too long ends in
+ * "...".  log_word() does so with blanks, too, for a value that is not in quotes.
+ */
+const char *log_text(char *out, size_t size, const char *text);
+const char *log_word(char *out, size_t size, const char *text);
 
 #endif

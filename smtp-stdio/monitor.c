@@ -169,8 +169,8 @@ refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const
 	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX];
 
 	log_line(LOG_NOTICE, "refused id=%s client=%s helo=%s from=<%s> to=<%s> reply=\"%s\"",
-	    m->id, m->peer->address, m->helo, log_safe(from, sizeof from, m->sender),
-	    log_safe(to, sizeof to, r->address), text);
+	    m->id, m->peer->address, m->helo, log_word(from, sizeof from, m->sender),
+	    log_word(to, sizeof to, r->address), text);
 	answer_set(&m->answer, verdict, text);
 }
 
@@ -260,10 +260,10 @@ log_message(const struct monitor *m)
 		    "%s id=%s client=%s helo=%s proto=%s from=<%s> to=<%s> size=%llu ms=%lld "
 		    "reply=\"%s\"",
 		    m->answer.verdict == VERDICT_YES ? "delivered" : "failed", m->id,
-		    m->peer->address, m->helo, m->protocol, log_safe(from, sizeof from, m->sender),
-		    log_safe(to, sizeof to, m->recipients[i].address),
+		    m->peer->address, m->helo, m->protocol, log_word(from, sizeof from, m->sender),
+		    log_word(to, sizeof to, m->recipients[i].address),
 		    (unsigned long long)m->octets, (long long)(clock_now() - m->begun),
-		    log_safe(reply, sizeof reply, m->answer.text));
+		    log_text(reply, sizeof reply, m->answer.text));
 }
 
 static bool

@@ -140,7 +140,7 @@ may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
 	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
 		log_line(LOG_ERR,
 		    "mailbox of <%s> belongs to uid %lu, and uid %lu cannot deliver as that",
-		    log_safe(shown, sizeof shown, r->address), (unsigned long)uid,
+		    log_word(shown, sizeof shown, r->address), (unsigned long)uid,
 		    (unsigned long)geteuid());
 		*text = misconfigured;
 		return VERDICT_LATER;
@@ -189,7 +189,7 @@ find_directory(const struct config *config, struct recipient *r, const char **te
 		if (errno == ENOENT || errno == ENOTDIR)
 			return VERDICT_NEVER;
 		log_line(
-		    LOG_ERR, "%s: %s", log_safe(shown, sizeof shown, r->home), strerror(errno));
+		    LOG_ERR, "%s: %s", log_word(shown, sizeof shown, r->home), strerror(errno));
 		*text = cannot_tell;
 		return VERDICT_LATER;
 	}

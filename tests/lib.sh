@@ -6,6 +6,7 @@
 set -u
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 O=$TOP/.build
+# shellcheck disable=SC2034  # used by the suites
 PARTS=$O/parts
 export LC_ALL=C SHUNIT_COLOR=none
 umask 022

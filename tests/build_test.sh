@@ -1,0 +1,172 @@
+#!/bin/bash
+# What is built: kind, size, hardening, layering, warnings, format.
+. "$(dirname "$0")/lib.sh"
+
+sources() {
+	(cd "$TOP" && ls smtp-stdio/*.[ch] deliver/*.[ch] sandbox/*.[ch])
+}
+
+testProgramsAreStaticPie() {
+	local program
+	for program in smtp-stdio deliver; do
+		assertEquals "$program is position independent" "DYN" \
+			"$(readelf -h "$BIN/$program" | awk '/Type:/ { print $2 }')"
+		assertEquals "$program asks for no interpreter" 0 "$(readelf -lW "$BIN/$program" | grep -c INTERP)"
+		assertEquals "$program needs no library" 0 "$(readelf -d "$BIN/$program" | grep -c NEEDED)"
+	done
+}
+
+testProgramsAreHardened() {
+	local program
+	for program in smtp-stdio deliver; do
+		assertEquals "$program: no executable stack" "RW" \
+			"$(readelf -lW "$BIN/$program" | awk '/GNU_STACK/ { print $7 }')"
+		assertEquals "$program: no segment both writable and executable" 0 \
+			"$(readelf -lW "$BIN/$program" | grep -c 'RWE')"
+		assertEquals "$program: relocations read only" 1 \
+			"$(readelf -lW "$BIN/$program" | grep -c GNU_RELRO)"
+		assertTrue "$program: bound at once" "readelf -d $BIN/$program | grep -q BIND_NOW"
+		assertEquals "$program: nothing relocated in code" 0 \
+			"$(readelf -d "$BIN/$program" | grep -c TEXTREL)"
+		assertTrue "$program: stack protector" "nm $BIN/$program | grep -q __stack_chk_fail"
+	done
+}
+
+testStrippedSmtpStdioIsAtMost100KB() {
+	strip -o "$T/stripped" "$BIN/smtp-stdio"
+	local size
+	size=$(stat -c %s "$T/stripped")
+	assertTrue "$size octets" "[ $size -gt 10000 -a $size -le 102400 ]"
+}
+
+# file: what it may include of ours, as one extended regular expression; nothing means nothing.
+layers() {
+	cat <<-'E'
+	smtp-stdio/(smtp|command|address|body|reply|request)\.[ch]	(smtp|command|address|body|reply|request|limits)\.h
+	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
+	smtp-stdio/monitor\.[ch]	(monitor|config|peer|clock|commit|log|received|recipient|request|spool|limits)\.h
+	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
+	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/recipient\.[ch]	(recipient|config|limits|request|log)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/config\.[ch]	(config|limits)\.h
+	smtp-stdio/(spool|log|received|clock|peer)\.[ch]	(spool|log|received|clock|peer|limits)\.h
+	smtp-stdio/limits\.h	nothing
+	smtp-stdio/main\.c	(config|log|monitor|peer|session|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox)\.h
+	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox)\.h
+	sandbox/.*	(policy|sandbox|landlock|identity|rlimits|policies)\.h
+	E
+}
+
+testFilesIncludeOnlyWhatTheirLayerMay() {
+	local file pattern allowed header known wrong=''
+	for file in $(sources); do
+		known=
+		while IFS=$'\t' read -r pattern allowed; do
+			[[ $file =~ ^$pattern$ ]] || continue
+			known=1
+			for header in $(sed -n 's/^#include "\(.*\)"/\1/p' "$TOP/$file"); do
+				[[ $header =~ ^($allowed)$ ]] || wrong="$wrong $file:$header"
+			done
+		done < <(layers)
+		[ -n "$known" ] || wrong="$wrong $file:(no layer)"
+	done
+	assertEquals "" "$wrong"
+}
+
+testNoFunctionIsLongerThanSixtyLines() {
+	local long
+	long=$(cd "$TOP" && awk '
+		/^[a-z_].*\(/ { name = $0 }
+		/^\{/ { from = FNR }
+		/^\}/ { if (from && FNR - from > 60) print FILENAME ": " name ": " FNR - from; from = 0 }
+	' smtp-stdio/*.c deliver/*.c sandbox/*.c tests/*.c tests/bench/*.c)
+	assertEquals "" "$long"
+}
+
+testNothingIsFormattedOtherwise() {
+	local file wrong=''
+	for file in $(sources) $(cd "$TOP" && ls tests/*.c tests/bench/*.c); do
+		(cd "$TOP" && clang-format "$file" | cmp -s - "$file") || wrong="$wrong $file"
+	done
+	assertEquals "" "$wrong"
+}
+
+# build COMPILER [ARG ...] -- a build of its own that must not say a word about the code.
+build() {
+	local cc=$1
+	shift
+	make -C "$TOP" -s O="$T/$cc" CC="$cc" CFLAGS="-O2 -Werror" "$@" all >"$T/$cc.log" 2>&1
+	assertEquals "$cc: $(grep -E 'error|warning' "$T/$cc.log")" 0 $?
+	grep -E 'warning:' "$T/$cc.log"
+	assertTrue "$cc made both programs" "[ -x $T/$cc/bin/smtp-stdio -a -x $T/$cc/bin/deliver ]"
+}
+
+# The jail of another libc's build is the same jail: it must deliver, too.
+delivers() {
+	local bin=$1
+	mkdir "$bin/inbox"
+	[ "$(id -u)" -ne 0 ] || chown nobody "$bin/inbox"
+	printf 'EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@c>\r\nDATA\r\nx: y\r\n.\r\nQUIT\r\n' |
+		"$bin/smtp-stdio" -C /dev/null -o "DeliverPath $bin/deliver" -o "Mailbox $bin/inbox/" >"$bin/out" 2>&1
+	assertTrue "$bin: $(cat "$bin/out")" "grep -q '^250 2.0.0 .*delivered' $bin/out"
+	assertEquals "$bin: one file" 1 "$(files "$bin/inbox/new")"
+	# ... and an mbox, which needs more of the jail
+	rm -rf "$bin/inbox"
+	mkdir "$bin/inbox"
+	[ "$(id -u)" -ne 0 ] || chown nobody "$bin/inbox"
+	printf 'x: y\n\nFrom z\n' >"$bin/message"
+	if [ "$(id -u)" -eq 0 ]; then
+		"$bin/deliver" -u nobody -f a@b "$bin/inbox/mbox" <"$bin/message"
+	else
+		"$bin/deliver" -f a@b "$bin/inbox/mbox" <"$bin/message"
+	fi
+	assertEquals "$bin: mbox" 0 $?
+	assertTrue "$bin: quoted" "grep -q '^>From z' $bin/inbox/mbox"
+}
+
+testGccAndGlibcBuildItToo() {
+	build cc
+	delivers "$T/cc/bin"
+}
+
+testClangBuildsItToo() {
+	build clang
+	delivers "$T/clang/bin"
+}
+
+testSanitizersBuildItToo() {
+	make -C "$TOP" -s O="$T/dev" dev >"$T/dev.log" 2>&1
+	assertEquals "$(tail -3 "$T/dev.log")" 0 $?
+	cp "$TOP/.build/dev/bin/deliver" "$T/" && printf 'a: b\n\nc\n' >"$T/message"
+	assertTrue "a sanitized deliver names its options" "$T/deliver 2>&1 | grep -q usage"
+}
+
+testFlagsOfTheUserAreRespected() {
+	make -C "$TOP" -n O="$T/flags" V=1 CC=gcc CFLAGS=-DMINE_C LDFLAGS=-Wl,-DMINE_LD all >"$T/flags.log" 2>&1
+	assertTrue "CC and CFLAGS" "grep -q '^gcc .*-DMINE_C .*smtp.c' $T/flags.log"
+	assertTrue "LDFLAGS" "grep -q 'MINE_LD.*bin/smtp-stdio' $T/flags.log"
+}
+
+testInstallPutsEverythingBelowDestdir() {
+	make -C "$TOP" -s install O="$T/install" DESTDIR="$T/root" prefix=/usr >/dev/null
+	assertEquals "./usr/bin/deliver
+./usr/sbin/smtp-stdio
+./usr/share/man/man5/smtp-stdio.conf.5
+./usr/share/man/man8/deliver.8
+./usr/share/man/man8/smtp-stdio.8" "$(cd "$T/root" && find . -type f | sort)"
+	assertTrue "it knows where deliver is" "strings $T/root/usr/sbin/smtp-stdio | grep -qx /usr/bin/deliver"
+}
+
+testHelpNamesEveryTarget() {
+	local target
+	for target in all demo serve check fuzz bench dev install clean help; do
+		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
+	done
+}
+
+testScriptsPassShellcheck() {
+	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/lib.sh)
+	assertEquals 0 $?
+}
+
+. shunit2
