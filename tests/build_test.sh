@@ -96,8 +96,8 @@ build() {
 	local cc=$1
 	shift
 	make -C "$TOP" -s O="$T/$cc" CC="$cc" CFLAGS="-O2 -Werror" "$@" all >"$T/$cc.log" 2>&1
-	assertEquals "$cc: $(grep -E 'error|warning' "$T/$cc.log")" 0 $?
-	grep -E 'warning:' "$T/$cc.log"
+	local status=$?
+	assertEquals "$cc: $(grep -E 'error:|warning:' "$T/$cc.log")" 0 $status
 	assertTrue "$cc made both programs" "[ -x $T/$cc/bin/smtp-stdio -a -x $T/$cc/bin/deliver ]"
 }
 
@@ -136,7 +136,8 @@ testClangBuildsItToo() {
 
 testSanitizersBuildItToo() {
 	make -C "$TOP" -s O="$T/dev" dev >"$T/dev.log" 2>&1
-	assertEquals "$(tail -3 "$T/dev.log")" 0 $?
+	local status=$?
+	assertEquals "$(tail -3 "$T/dev.log")" 0 $status
 	cp "$TOP/.build/dev/bin/deliver" "$T/" && printf 'a: b\n\nc\n' >"$T/message"
 	assertTrue "a sanitized deliver names its options" "$T/deliver 2>&1 | grep -q usage"
 }
