@@ -12,10 +12,10 @@ mailbox_kind(const char *path)
 }
 
 enum fault
-mailbox_open(struct mailbox *box, const char *path, bool make)
+mailbox_open(struct mailbox *box, const char *path, bool make, const char *unique)
 {
 	box->kind = mailbox_kind(path);
-	return box->kind == MAILBOX_MAILDIR ? maildir_open(&box->in.maildir, path, make)
+	return box->kind == MAILBOX_MAILDIR ? maildir_open(&box->in.maildir, path, make, unique)
 					    : mbox_open(&box->in.mbox, path);
 }
 
@@ -79,4 +79,10 @@ mailbox_undo(struct mailbox *box)
 		maildir_undo(&box->in.maildir);
 	else
 		mbox_undo(&box->in.mbox);
+}
+
+enum fault
+mailbox_take_back(struct mailbox *box)
+{
+	return box->kind == MAILBOX_MAILDIR ? maildir_take_back(&box->in.maildir) : FAULT_NONE;
 }

@@ -18,6 +18,7 @@ enum {
 };
 
 struct mailbox {
+	bool kept; /* set by the caller: it stands, whatever comes */
 	enum mailbox_kind {
 		MAILBOX_MAILDIR,
 		MAILBOX_MBOX
@@ -30,8 +31,12 @@ struct mailbox {
 
 enum mailbox_kind mailbox_kind(const char *path);
 
-/* Open the mailbox, making it if `make` (a missing mbox is always made). */
-enum fault mailbox_open(struct mailbox *box, const char *path, bool make);
+/* Open the mailbox, making it if `make` (a missing mbox is always made).  `unique`: see maildir.h. */
+enum fault mailbox_open(struct mailbox *box, const char *path, bool make, const char *unique);
+
+/* Take back what a killed process delivered under the same unique name.  Nothing for an mbox: its
+   guard has done so. */
+enum fault mailbox_take_back(struct mailbox *box);
 
 /* What the mailbox needs below its directories once the process is confined: the number of grants. */
 size_t mailbox_grants(const struct mailbox *box, struct landlock_grant grants[MAILBOX_GRANTS]);
@@ -45,7 +50,7 @@ enum fault mailbox_stage(struct mailbox *box);
 /* Everybody may see it, and it lasts; mailbox_undo can still take it back. */
 enum fault mailbox_commit(struct mailbox *box);
 
-/* It stands. */
+/* It stands: let go of what is held.  May be called twice. */
 void mailbox_keep(struct mailbox *box);
 
 void mailbox_undo(struct mailbox *box);

@@ -16,11 +16,15 @@ enum {
 	DIRECTORY = O_RDONLY | O_DIRECTORY | O_CLOEXEC
 };
 
-/* A directory below `at`, made first if wanted; -1 with errno. */
+/* A directory below `at`, made if it is missing and `make`, which sets *made.  -1 with errno. */
 static int
-open_dir(int at, const char *name, bool make)
+open_dir(int at, const char *name, bool make, bool *made)
 {
-	if (make && mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+	int fd = openat(at, name, DIRECTORY);
+	if (fd >= 0 || errno != ENOENT || !make)
+		return fd;
+	*made = true;
+	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
 		return -1;
 	return openat(at, name, DIRECTORY);
 }
@@ -50,26 +54,29 @@ host(char *out, size_t size)
 }
 
 enum fault
-maildir_open(struct maildir *m, const char *path, bool make)
+maildir_open(struct maildir *m, const char *path, bool make, const char *unique)
 {
 	struct stat st;
+	bool made = false;
 
 	m->state = MAILDIR_IDLE;
 	m->pid = getpid(); /* here: the jail admits neither this nor uname */
 	host(m->host, sizeof m->host);
-	int top = open_dir(AT_FDCWD, path, make);
+	m->unique = unique;
+	int top = open_dir(AT_FDCWD, path, make, &made);
 	if (top < 0)
 		return fault_of(errno);
 	if (fstat(top, &st) < 0)
 		return FAULT_SYSTEM;
 	if (st.st_uid != geteuid())
 		return FAULT_OWNER;
-	m->tmp = open_dir(top, "tmp", make);
-	m->new = m->tmp < 0 ? -1 : open_dir(top, "new", make);
-	int cur = m->new < 0 ? -1 : open_dir(top, "cur", make);
+	m->tmp = open_dir(top, "tmp", make, &made);
+	m->new = m->tmp < 0 ? -1 : open_dir(top, "new", make, &made);
+	int cur = m->new < 0 ? -1 : open_dir(top, "cur", make, &made);
 	if (cur < 0)
 		return fault_of(errno);
-	if (close(cur) < 0 || close(top) < 0)
+	/* Directories that are new must last as the message in them does, up to the one above. */
+	if ((made && syncfs(top) < 0) || close(cur) < 0 || close(top) < 0)
 		return FAULT_SYSTEM;
 	return FAULT_NONE;
 }
@@ -80,6 +87,10 @@ choose_name(struct maildir *m)
 	static unsigned count;
 	struct timespec now;
 
+	if (m->unique != NULL) {
+		(void)snprintf(m->name, sizeof m->name, "%s.%s", m->unique, m->host);
+		return;
+	}
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
 	(void)snprintf(m->name, sizeof m->name, "%lld.M%06ldP%ldQ%u.%s", (long long)now.tv_sec,
 	    now.tv_nsec / 1000, (long)m->pid, ++count, m->host);
@@ -96,7 +107,7 @@ maildir_begin(struct maildir *m)
 			m->state = MAILDIR_WRITING;
 			return FAULT_NONE;
 		}
-		if (errno != EEXIST)
+		if (errno != EEXIST || m->unique != NULL)
 			break;
 	}
 	return FAULT_SYSTEM;
@@ -176,4 +187,13 @@ maildir_undo(struct maildir *m)
 	if (m->state != MAILDIR_IDLE)
 		(void)unlinkat(m->tmp, m->name, 0);
 	m->state = MAILDIR_IDLE;
+}
+
+enum fault
+maildir_take_back(struct maildir *m)
+{
+	choose_name(m);
+	bool gone = unlinkat(m->new, m->name, 0) == 0 || errno == ENOENT;
+	gone = (unlinkat(m->tmp, m->name, 0) == 0 || errno == ENOENT) && gone;
+	return gone && fsync(m->new) == 0 ? FAULT_NONE : FAULT_SYSTEM;
 }

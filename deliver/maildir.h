@@ -19,15 +19,22 @@ struct maildir {
 		MAILDIR_WRITING, /* there is a file in tmp/ */
 		MAILDIR_VISIBLE  /* and a link to it in new/ */
 	} state;
+	const char *unique; /* NULL: a name of our own making */
 	pid_t pid;
 	char host[HOST_MAX + 1];
 	char name[UNIQUE_MAX + 1];
 	struct output out;
 };
 
-/* Open the Maildir at `path`, making it and its cur, new, tmp (0700) where missing if `make`.
-   It must belong to the process's user. */
-enum fault maildir_open(struct maildir *m, const char *path, bool make);
+/*
+ * Open the Maildir at `path`, making it and its cur, new, tmp (0700) where missing if `make`.
+ * It must belong to the process's user.  The file will be called `unique` and the host's name;
+ * where that is NULL, the name begins with the time and this process's number.
+ */
+enum fault maildir_open(struct maildir *m, const char *path, bool make, const char *unique);
+
+/* Take a delivery back that another process made under the same unique name. */
+enum fault maildir_take_back(struct maildir *m);
 
 /* Make a file in tmp/; maildir_write then fills it. */
 enum fault maildir_begin(struct maildir *m);

@@ -34,6 +34,7 @@ enum {
 	HEAR_COMMIT = 'c',
 	SAY_VISIBLE = 'v',
 	HEAR_KEEP = 'k',
+	SAY_KEPT = 'd',
 };
 
 struct job {
@@ -44,6 +45,8 @@ struct job {
 	int hand; /* -1: nobody to agree with */
 	bool make;
 	bool need_landlock;
+	bool take_back;
+	const char *unique; /* NULL: deliver makes a name */
 	char *const *paths;
 	struct mailbox *boxes;
 	size_t count;
@@ -67,8 +70,8 @@ die(int status, const char *format, ...)
 static _Noreturn void
 usage(void)
 {
-	(void)fputs(
-	    "usage: deliver [-Lm] [-c fd] [-f sender] [-r recipient] [-u user] mailbox ...\n",
+	(void)fputs("usage: deliver [-Lmx] [-c fd] [-f sender] [-n unique] [-r recipient] [-u "
+		    "user] mailbox ...\n",
 	    stderr);
 	exit(EX_USAGE);
 }
@@ -96,6 +99,18 @@ descriptor(const char *text)
 	return (int)n;
 }
 
+/* The begin of a file name. */
+static const char *
+unique(const char *text)
+{
+	if (*text == 0 || *text == '.' || strlen(text) > UNIQUE_MAX - HOST_MAX - 1)
+		die(EX_USAGE, "-n %s: not the begin of a file name", text);
+	for (const char *c = text; *c != 0; c++)
+		if (!isalnum((unsigned char)*c) && *c != '.')
+			die(EX_USAGE, "-n %s: want letters, digits and dots", text);
+	return text;
+}
+
 static void
 add_recipient(struct job *job, const char *text)
 {
@@ -109,7 +124,7 @@ parse(struct job *job, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "Lmc:f:r:u:")) != -1) {
+	while ((option = getopt(argc, argv, "Lmxc:f:n:r:u:")) != -1) {
 		switch (option) {
 		case 'L':
 			job->need_landlock = true;
@@ -123,17 +138,23 @@ parse(struct job *job, int argc, char **argv)
 		case 'f':
 			job->sender = address(optarg);
 			break;
+		case 'n':
+			job->unique = unique(optarg);
+			break;
 		case 'r':
 			add_recipient(job, optarg);
 			break;
 		case 'u':
 			job->user = optarg;
 			break;
+		case 'x':
+			job->take_back = true;
+			break;
 		default:
 			usage();
 		}
 	}
-	if (optind == argc)
+	if (optind == argc || (job->take_back && job->unique == NULL))
 		usage();
 	job->paths = argv + optind;
 	job->count = (size_t)(argc - optind);
@@ -209,6 +230,13 @@ give_up(const struct job *job, enum fault fault, int why, const char *path)
 }
 
 static void
+keep_all(const struct job *job)
+{
+	for (size_t i = 0; i < job->count; i++)
+		mailbox_keep(&job->boxes[i]);
+}
+
+static void
 open_all(struct job *job)
 {
 	size_t size = job->count * sizeof *job->boxes;
@@ -219,7 +247,8 @@ open_all(struct job *job)
 		die(EX_TEMPFAIL, "no memory");
 	job->boxes = memory;
 	for (size_t i = 0; i < job->count; i++) {
-		enum fault fault = mailbox_open(&job->boxes[i], job->paths[i], job->make);
+		enum fault fault =
+		    mailbox_open(&job->boxes[i], job->paths[i], job->make, job->unique);
 		if (fault != FAULT_NONE)
 			exit(fault_report(fault, errno, job->paths[i]));
 	}
@@ -293,6 +322,10 @@ guard(const struct job *job)
 			_exit(EX_OSERR);
 	if (WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
+	if (job->boxes[0].kept) {
+		keep_all(job); /* it was decided before the writer was killed */
+		_exit(EX_OK);
+	}
 	give_up(job, FAULT_KILLED, 0, job->paths[0]);
 }
 
@@ -399,7 +432,25 @@ finish(const struct job *job)
 	}
 	agree(job, SAY_VISIBLE, HEAR_KEEP);
 	for (size_t i = 0; i < job->count; i++)
-		mailbox_keep(&job->boxes[i]);
+		job->boxes[i].kept = true; /* from here on nobody takes anything back */
+	const char kept = SAY_KEPT;
+	if (job->hand >= 0 && write(job->hand, &kept, 1) < 0)
+		errno = 0; /* nobody listens any more; the exit status will tell */
+	keep_all(job);
+}
+
+/* -x: all of them, as far as it goes. */
+static _Noreturn void
+take_back(const struct job *job)
+{
+	int status = EX_OK;
+
+	for (size_t i = 0; i < job->count; i++) {
+		enum fault fault = mailbox_take_back(&job->boxes[i]);
+		if (fault != FAULT_NONE)
+			status = fault_report(fault, errno, job->paths[i]);
+	}
+	_exit(status);
 }
 
 int
@@ -417,6 +468,10 @@ main(int argc, char **argv)
 	become(&job);
 	open_all(&job);
 	confine(&job);
+	if (job.take_back) {
+		filter();
+		take_back(&job);
+	}
 	if (any_mbox(&job))
 		guard(&job);
 	filter();

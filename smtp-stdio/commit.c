@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -13,13 +15,15 @@
 
 enum {
 	ENVIRONMENT = 8,
-	/* deliver -m -L -c 3 -f sender -- mailbox, and -r recipient for each */
+	UNIQUE_OCTETS = 64,
+	/* deliver -L -n unique -m -c 3 -f sender -- mailbox, and -r recipient for each */
 	ARGUMENTS = 16 + 2 * RECIPIENTS_MOST,
 	/* what a helper says and hears: deliver(8), -c */
 	HEAR_STAGED = 's',
 	SAY_COMMIT = 'c',
 	HEAR_VISIBLE = 'v',
 	SAY_KEEP = 'k',
+	HEAR_KEPT = 'd',
 };
 
 /* The recipients of one mailbox: a run in the sorted list. */
@@ -27,6 +31,18 @@ struct copy {
 	struct recipient *first;
 	size_t count;
 	struct helper helper;
+};
+
+/* One message on its way into its mailboxes. */
+struct job {
+	const struct config *config;
+	const struct envelope *envelope;
+	int message;
+	int64_t deadline;
+	char unique[UNIQUE_OCTETS];
+	struct copy *copies;
+	size_t count;
+	size_t running; /* of them, started */
 };
 
 static int
@@ -43,24 +59,46 @@ commit_is_foreign(const struct config *config)
 	return config->text[KEY_DELIVER_COMMAND] != NULL;
 }
 
+/* A name for the message in each Maildir, known here so that it can be taken back: as deliver makes
+   its own, but with the monitor's number in it. */
 static void
-deliver_arguments(const struct config *config, const struct envelope *envelope,
-    const struct copy *copy, bool handshake, const char **argv)
+make_unique(struct job *job)
 {
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+	(void)snprintf(job->unique, sizeof job->unique, "%lld.M%06ldP%ldQ%u", (long long)now.tv_sec,
+	    now.tv_nsec / 1000, (long)getpid(), job->envelope->message);
+}
+
+enum purpose {
+	DELIVER,
+	TAKE_BACK
+};
+
+static void
+deliver_arguments(
+    const struct job *job, const struct copy *copy, enum purpose purpose, const char **argv)
+{
+	const struct config *config = job->config;
 	size_t n = 0;
 
 	argv[n++] = config->text[KEY_DELIVER_PATH];
-	if (config->number[KEY_CREATE_MAILBOX])
-		argv[n++] = "-m";
 	if (config->number[KEY_LANDLOCK])
 		argv[n++] = "-L";
-	if (handshake) {
+	argv[n++] = "-n";
+	argv[n++] = job->unique;
+	if (purpose == TAKE_BACK) {
+		argv[n++] = "-x";
+	} else {
+		if (config->number[KEY_CREATE_MAILBOX])
+			argv[n++] = "-m";
 		argv[n++] = "-c";
 		argv[n++] = "3"; /* SPAWN_HAND */
+		argv[n++] = "-f";
+		argv[n++] = job->envelope->sender;
 	}
-	argv[n++] = "-f";
-	argv[n++] = envelope->sender;
-	for (size_t i = 0; i < copy->count; i++) {
+	for (size_t i = 0; i < copy->count && purpose == DELIVER; i++) {
 		argv[n++] = "-r";
 		argv[n++] = copy->first[i].address;
 	}
@@ -72,19 +110,18 @@ deliver_arguments(const struct config *config, const struct envelope *envelope,
 /* The words of DeliverCommand, blanks between them; a word that is "%u", "%d", "%r" or "%s" is the
    user, the domain, the recipient or the sender. */
 static void
-command_arguments(const struct config *config, const struct envelope *envelope,
-    const struct copy *copy, const char **argv)
+command_arguments(const struct job *job, const struct copy *copy, const char **argv)
 {
 	static char words[VALUE_MAX + 1];
 	char *rest = words, *word;
 	size_t n = 0;
 
-	(void)snprintf(words, sizeof words, "%s", config->text[KEY_DELIVER_COMMAND]);
+	(void)snprintf(words, sizeof words, "%s", job->config->text[KEY_DELIVER_COMMAND]);
 	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL) {
 		argv[n++] = strcmp(word, "%u") == 0   ? copy->first->user
 			    : strcmp(word, "%d") == 0 ? copy->first->domain
 			    : strcmp(word, "%r") == 0 ? copy->first->address
-			    : strcmp(word, "%s") == 0 ? envelope->sender
+			    : strcmp(word, "%s") == 0 ? job->envelope->sender
 						      : word;
 	}
 	argv[n] = NULL;
@@ -109,24 +146,24 @@ environment(const struct envelope *envelope, const struct recipient *recipient, 
 }
 
 static bool
-start(const struct config *config, const struct envelope *envelope, struct copy *copy, int message,
-    bool handshake)
+start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
 	static const char *argv[ARGUMENTS];
 	char *environ_lines[ENVIRONMENT + 1];
+	bool foreign = commit_is_foreign(job->config);
 
-	if (commit_is_foreign(config))
-		command_arguments(config, envelope, copy, argv);
+	if (foreign)
+		command_arguments(job, copy, argv);
 	else
-		deliver_arguments(config, envelope, copy, handshake, argv);
-	environment(envelope, copy->first, environ_lines);
+		deliver_arguments(job, copy, purpose, argv);
+	environment(job->envelope, copy->first, environ_lines);
 	const struct spawn_order order = {.uid = copy->first->uid,
 	    .gid = copy->first->gid,
 	    .extra = copy->first->extra,
 	    .argv = (char *const *)(uintptr_t)argv,
 	    .environment = environ_lines,
-	    .message = message,
-	    .handshake = handshake};
+	    .message = job->message,
+	    .handshake = !foreign && purpose == DELIVER};
 	if (spawn(&copy->helper, &order))
 		return true;
 	log_line(LOG_ERR, "%s: cannot be started: %s", argv[0], strerror(errno));
@@ -149,70 +186,101 @@ report(const struct copy *copy, const struct answer *answer)
 	    log_word(who, sizeof who, copy->first->address), log_text(why, sizeof why, text));
 }
 
-/* Wait for all; the answer is the first that is not yes. */
-static void
-end_all(struct copy *copies, size_t count, int64_t deadline, struct answer *answer)
+static bool
+is_maildir(const struct copy *copy)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct answer one;
+	return copy->first->mailbox[strlen(copy->first->mailbox) - 1] == '/';
+}
 
-		spawn_end(&copies[i].helper, deadline, &one);
-		report(&copies[i], &one);
-		if (answer->verdict == VERDICT_YES)
+/* What a killed deliver may have left in a Maildir.  (An mbox has a guard of its own.) */
+static void
+take_back(const struct job *job, const struct copy *killed)
+{
+	struct copy copy = {.first = killed->first, .count = killed->count};
+	struct answer answer;
+
+	if (!is_maildir(killed) || !start(job, &copy, TAKE_BACK))
+		return;
+	spawn_end(&copy.helper, clock_now() + (int64_t)HELPER_GRACE * 1000, &answer);
+	if (answer.verdict != VERDICT_YES)
+		log_line(LOG_ERR, "message %s may be in %s, and could not be taken back",
+		    job->unique, copy.first->mailbox);
+}
+
+/* Every helper hears `say` and answers `want`. */
+static bool
+all_hear(const struct job *job, char say, char want)
+{
+	for (size_t i = 0; i < job->count; i++)
+		if (!spawn_say(&job->copies[i].helper, say) ||
+		    !spawn_hear(&job->copies[i].helper, want, job->deadline))
+			return false;
+	return true;
+}
+
+/* Start one helper after another, each when the one before has staged. */
+static bool
+stage_all(struct job *job)
+{
+	while (job->running < job->count) {
+		struct copy *copy = &job->copies[job->running];
+		if (!start(job, copy, DELIVER))
+			return false;
+		job->running++;
+		if (!spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
+			return false;
+	}
+	return true;
+}
+
+/* Call everything off.  The last that was started failed, or else one that was to make its copy
+   visible: the first helper that has a reason of its own gives the answer. */
+static void
+abandon(struct job *job, struct answer *answer)
+{
+	struct answer one;
+
+	for (size_t i = 0; i + 1 < job->running; i++)
+		spawn_hang_up(&job->copies[i].helper);
+	for (size_t i = job->running; i-- > 0;) {
+		struct copy *copy = &job->copies[i];
+		spawn_end(&copy->helper, job->deadline, &one);
+		report(copy, &one);
+		if (i + 1 == job->running && one.verdict != VERDICT_YES)
+			*answer = one;
+		if (copy->helper.killed)
+			take_back(job, copy);
+	}
+}
+
+/* All copies are visible and synced, and may stay. */
+static void
+keep_all(struct job *job, struct answer *answer)
+{
+	struct answer one;
+
+	for (size_t i = 0; i < job->count; i++)
+		(void)spawn_say(&job->copies[i].helper, SAY_KEEP); /* its end will tell */
+	answer_set(answer, VERDICT_YES, "");
+	for (size_t i = 0; i < job->count; i++) {
+		struct copy *copy = &job->copies[i];
+		bool kept = spawn_hear(&copy->helper, HEAR_KEPT, job->deadline);
+		spawn_end(&copy->helper, job->deadline, &one);
+		report(copy, &one);
+		/* A Maildir's helper that was killed cannot take back what it made visible. */
+		kept = kept || (copy->helper.killed && is_maildir(copy));
+		if (!kept && answer->verdict == VERDICT_YES)
 			*answer = one;
 	}
 }
 
-/* Say and hear, to and from all in their order; how many went along. */
-static size_t
-all_hear(struct copy *copies, size_t count, char say, char want, int64_t deadline)
-{
-	size_t i = 0;
-
-	while (i < count && spawn_say(&copies[i].helper, say) &&
-	       spawn_hear(&copies[i].helper, want, deadline))
-		i++;
-	return i;
-}
-
 static void
-hang_up(struct copy *copies, size_t count)
+run_foreign(struct job *job, struct answer *answer)
 {
-	for (size_t i = 0; i < count; i++)
-		spawn_hang_up(&copies[i].helper);
-}
-
-static void
-commit_many(const struct config *config, const struct envelope *envelope, struct copy *copies,
-    size_t count, int message, struct answer *answer)
-{
-	int64_t deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000;
-	size_t running = 0, staged = 0;
-
-	answer_set(answer, VERDICT_YES, "");
-	while (staged < count && start(config, envelope, &copies[running], message, true)) {
-		running++;
-		if (!spawn_hear(&copies[staged].helper, HEAR_STAGED, deadline))
-			break;
-		staged++;
-	}
-	bool agreed =
-	    staged == count && all_hear(copies, count, SAY_COMMIT, HEAR_VISIBLE, deadline) == count;
-	for (size_t i = 0; agreed && i < count; i++)
-		(void)spawn_say(&copies[i].helper, SAY_KEEP); /* its end will tell */
-	if (!agreed) {
-		/* The one that failed is the reason; the others only follow. */
-		size_t culprit = staged < count && staged < running ? staged : count;
-		if (culprit < count)
-			end_all(&copies[culprit], 1, deadline, answer);
-		hang_up(copies, culprit < running ? culprit : running);
-		struct answer ignored = {.verdict = VERDICT_LATER};
-		end_all(copies, culprit < running ? culprit : running, deadline, &ignored);
-		if (answer->verdict == VERDICT_YES)
-			answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
+	if (!start(job, job->copies, DELIVER))
 		return;
-	}
-	end_all(copies, count, deadline, answer);
+	spawn_end(&job->copies->helper, job->deadline, answer);
+	report(job->copies, answer);
 }
 
 void
@@ -220,22 +288,25 @@ commit_message(const struct config *config, const struct envelope *envelope, int
     struct answer *answer)
 {
 	static struct copy copies[RECIPIENTS_MOST];
-	size_t count = 0;
+	struct job job = {.config = config,
+	    .envelope = envelope,
+	    .message = message,
+	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000,
+	    .copies = copies};
 
 	answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
 	qsort(envelope->recipients, envelope->count, sizeof *envelope->recipients, by_mailbox);
-	memset(copies, 0, envelope->count * sizeof *copies);
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct recipient *r = &envelope->recipients[i];
-		if (count == 0 || strcmp(copies[count - 1].first->mailbox, r->mailbox) != 0)
-			copies[count++].first = r;
-		copies[count - 1].count++;
+		if (job.count == 0 || strcmp(copies[job.count - 1].first->mailbox, r->mailbox) != 0)
+			copies[job.count++] = (struct copy){.first = r};
+		copies[job.count - 1].count++;
 	}
-	if (count > 1) {
-		commit_many(config, envelope, copies, count, message, answer);
-	} else if (start(config, envelope, copies, message, false)) {
-		answer_set(answer, VERDICT_YES, "");
-		end_all(copies, 1,
-		    clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000, answer);
-	}
+	make_unique(&job);
+	if (commit_is_foreign(config))
+		run_foreign(&job, answer);
+	else if (stage_all(&job) && all_hear(&job, SAY_COMMIT, HEAR_VISIBLE))
+		keep_all(&job, answer);
+	else
+		abandon(&job, answer);
 }

@@ -11,19 +11,21 @@
 struct envelope {
 	const char *sender; /* "" for the null path */
 	struct recipient *recipients;
-	size_t count; /* at least 1 */
+	size_t count;     /* at least 1 */
+	unsigned message; /* how many this process has seen; makes names unique */
 };
 
 /*
  * Deliver the message behind the descriptor to every recipient.  Recipients with the same mailbox
  * get one copy.
  *
- * One mailbox: one helper does it all.  Several: each helper stages its copy (whole, synced,
- * invisible); when all have, each makes it visible; when all have, each is told to keep it.  Whatever
- * fails before that last word, every helper takes its copy back.  Mailboxes are staged one after
+ * Each mailbox has a helper of its own, which stages its copy (whole, synced, invisible); when all
+ * have, each makes it visible and durable; when all have, each is told to keep it.  Whatever fails
+ * before that last word, every helper takes its copy back, and so does the monitor's own end.  A copy
+ * whose helper was killed is taken back by another run of deliver.  Mailboxes are staged one after
  * another in the order of their paths, so that two messages never wait for each other's locks.
  *
- * The answer is YES only when every helper has ended with success.
+ * A foreign command knows nothing of this: it is alone in its message, and its exit status is all.
  */
 void commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer);

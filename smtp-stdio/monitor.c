@@ -269,7 +269,7 @@ log_message(const struct monitor *m)
 static bool
 do_end(struct monitor *m, const struct request *request)
 {
-	const struct envelope envelope = {m->sender, m->recipients, m->count};
+	const struct envelope envelope = {m->sender, m->recipients, m->count, m->messages};
 
 	(void)request;
 	if (m->state == RCPT && !begin_message(m)) /* an empty message */

@@ -261,7 +261,9 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 		if (!await(helper, clock_now() + HELPER_GRACE * 1000))
 			kill_group(helper, SIGKILL);
 	}
-	struct meaning meaning = meaning_of(reap(helper));
+	int status = reap(helper);
+	struct meaning meaning = meaning_of(status);
+	helper->killed = !WIFEXITED(status);
 	(void)close(helper->says);
 	if (helper->pidfd >= 0)
 		(void)close(helper->pidfd);

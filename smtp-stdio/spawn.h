@@ -18,6 +18,7 @@ struct helper {
 	int says; /* what it writes to standard output and error */
 	int hand; /* the handshake of deliver -c, or -1 */
 	uid_t uid;
+	bool killed; /* set by spawn_end: a signal ended it */
 	size_t said_len;
 	char said[HELPER_SAYS_MAX + 1];
 };
