@@ -266,11 +266,12 @@ keep_all(struct job *job, struct answer *answer)
 		struct copy *copy = &job->copies[i];
 		bool kept = spawn_hear(&copy->helper, HEAR_KEPT, job->deadline);
 		spawn_end(&copy->helper, job->deadline, &one);
-		report(copy, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
 		kept = kept || (copy->helper.killed && is_maildir(copy));
-		if (!kept && answer->verdict == VERDICT_YES)
+		if (!kept && answer->verdict == VERDICT_YES) {
+			report(copy, &one);
 			*answer = one;
+		}
 	}
 }
 
