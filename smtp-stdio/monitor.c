@@ -159,6 +159,12 @@ do_from(struct monitor *m, const struct request *request)
 	m->begun = clock_now();
 	(void)snprintf(m->id, sizeof m->id, "%llx.%lx.%u", (unsigned long long)time(NULL),
 	    (unsigned long)getpid(), ++m->messages);
+	if (commit_is_foreign(m->config) && m->sender[0] == '-') {
+		/* It would become a word of a command line, and be taken for an option. */
+		answer_set(&m->answer, VERDICT_NEVER,
+		    "5.1.7 a sender that begins with - is not taken here");
+		return true;
+	}
 	answer_set(&m->answer, VERDICT_YES, "");
 	return true;
 }

@@ -274,6 +274,10 @@ recipient_find(const struct config *config, const unsigned char *mailbox, size_t
 		*text = no_relay;
 		return VERDICT_NEVER;
 	}
+	if (config->text[KEY_DELIVER_COMMAND] != NULL && !safe(r->user)) {
+		*text = no_mailbox; /* it would become a word of a command line */
+		return VERDICT_NEVER;
+	}
 	enum verdict verdict = find_user(config, r, text);
 	if (verdict == VERDICT_NEVER && postmaster != NULL && strcmp(r->user, "postmaster") == 0) {
 		(void)strcpy(r->user, postmaster); /* RFC 5321 4.5.1: somebody reads it */
