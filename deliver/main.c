@@ -241,8 +241,10 @@ open_all(struct job *job)
 {
 	size_t size = job->count * sizeof *job->boxes;
 
-	/* Shared, so that the guard of an mbox sees how far its writer came. */
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	/* Shared, so that the guard of an mbox sees how far its writer came; where there is no guard,
+	   private, because shared memory is a file to the kernel, and dear to make. */
+	int kind = any_mbox(job) ? MAP_SHARED : MAP_PRIVATE;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		die(EX_TEMPFAIL, "no memory");
 	job->boxes = memory;
