@@ -245,14 +245,9 @@ session_user(const struct config *config, struct identity *who)
 static void
 standard_descriptors(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		_exit(EX_OSERR);
-	(void)close(fd);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+			_exit(EX_OSERR);
 }
 
 /* The kernel keeps the client's time on a socket. */
