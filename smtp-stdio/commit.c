@@ -207,14 +207,17 @@ take_back(const struct job *job, const struct copy *killed)
 		    job->unique, copy.first->mailbox);
 }
 
-/* Every helper hears `say` and answers `want`. */
+/* Every helper makes its copy visible. */
 static bool
-all_hear(const struct job *job, char say, char want)
+show_all(const struct job *job)
 {
-	for (size_t i = 0; i < job->count; i++)
-		if (!spawn_say(&job->copies[i].helper, say) ||
-		    !spawn_hear(&job->copies[i].helper, want, job->deadline))
+	for (size_t i = 0; i < job->count; i++) {
+		struct helper *helper = &job->copies[i].helper;
+		if (job->count > 1 && !spawn_say(helper, SAY_COMMIT))
 			return false;
+		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
+			return false;
+	}
 	return true;
 }
 
@@ -227,6 +230,9 @@ stage_all(struct job *job)
 		if (!start(job, copy, DELIVER))
 			return false;
 		job->running++;
+		/* Where there is no other to wait for, what it will hear is said already. */
+		if (job->count == 1 && !spawn_say(&copy->helper, SAY_COMMIT))
+			return false;
 		if (!spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
 			return false;
 	}
@@ -306,7 +312,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	make_unique(&job);
 	if (commit_is_foreign(config))
 		run_foreign(&job, answer);
-	else if (stage_all(&job) && all_hear(&job, SAY_COMMIT, HEAR_VISIBLE))
+	else if (stage_all(&job) && show_all(&job))
 		keep_all(&job, answer);
 	else
 		abandon(&job, answer);
