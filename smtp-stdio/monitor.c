@@ -405,7 +405,8 @@ monitor_run(const struct config *config, const struct peer *peer, pid_t session,
 		int ready = poll(&fd, 1, patience(&m));
 		if (ready < 0 && errno == EINTR)
 			continue;
-		if (ready == 0) {
+		/* A session that never lets the pair run empty is not spared either. */
+		if (ready == 0 || clock_left(m.deadline) == 0) {
 			log_line(LOG_NOTICE, "timeout: client=%s", peer->address);
 			kill_session(&m);
 			break;
