@@ -1,0 +1,356 @@
+#!/bin/bash
+# The manual pages: valid mdoc, as long as the programs are wide, and every example runs.
+. "$(dirname "$0")/lib.sh"
+
+PAGES=("$TOP/smtp-stdio/smtp-stdio.8" "$TOP/smtp-stdio/smtp-stdio.conf.5" "$TOP/deliver/deliver.8")
+SMTP=$TOP/smtp-stdio/smtp-stdio.8 CONF=$TOP/smtp-stdio/smtp-stdio.conf.5 DELIVER=$TOP/deliver/deliver.8
+
+# same WHAT LEFT RIGHT -- two lists, in any order; what stands in one only is shown.
+same() {
+	local differ
+	[ -n "$2" ] || fail "$1: there is nothing to compare"
+	differ=$(diff <(sort -u <<<"$2") <(sort -u <<<"$3") | grep '^[<>]')
+	assertEquals "$1 (< only in the page, > only in the source)" "" "$differ"
+}
+
+testPagesAreValid() {
+	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" 2>&1)"
+}
+
+# options SOURCE -- the letters of getopt's string.
+options() {
+	grep -o 'getopt(argc, argv, "[^"]*"' "$1" | sed 's/.*"\(.*\)"/\1/; s/://g' | fold -w1
+}
+
+testPagesHaveTheOptionsThatTheProgramsTake() {
+	local items synopsis
+	items='s/^\.It Fl \([A-Za-z]\).*/\1/p'
+	synopsis='/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/{s/^\.Op Fl \([A-Za-z]*\).*/\1/p;}'
+	same "options of smtp-stdio" "$(sed -n "$items" "$SMTP")" "$(options "$TOP/smtp-stdio/main.c")"
+	same "options of deliver" "$(sed -n "$items" "$DELIVER")" "$(options "$TOP/deliver/main.c")"
+	same "synopsis of smtp-stdio" "$(sed -n "$synopsis" "$SMTP" | fold -w1)" "$(options "$TOP/smtp-stdio/main.c")"
+	same "synopsis of deliver" "$(sed -n "$synopsis" "$DELIVER" | fold -w1)" "$(options "$TOP/deliver/main.c")"
+}
+
+# item KEYWORD -- its entry in the page.
+item() {
+	awk -v k="$1" '/^\.It Cm [A-Z]/ || /^\.S[hs]/ { on = $3 == k && /^\.It/ } on' "$CONF"
+}
+
+# stated KEYWORD WORD -- what the page gives as its "Default", "least" or "most".
+stated() {
+	item "$1" | sed -n "/^\\(.*, \\)*$2\$/{n;s/^\\.Cm \\([^ ]*\\).*/\\1/p;q;}"
+}
+
+keywords() {
+	sed -n 's/^ *\[KEY_[A-Z_]*\] = {"\([A-Za-z]*\)".*/\1/p' "$TOP/smtp-stdio/config.c"
+}
+
+testPageHasEveryKeyword() {
+	same keywords "$(sed -n 's/^\.It Cm \([A-Z][A-Za-z]*\).*/\1/p' "$CONF")" "$(keywords)"
+}
+
+testPageHasTheRealDefaults() {
+	local key real
+	"$BIN/smtp-stdio" -C /dev/null -T >"$T/defaults"
+	for key in $(keywords); do
+		real=$(sed -n "s/^$key //p" "$T/defaults")
+		[ "$key" != Hostname ] || real=none # it is the machine's
+		assertEquals "default of $key" "${real:-none}" "$(stated "$key" Default)"
+	done
+	assertEquals "Mailbox, with users" "Maildir/" \
+		"$(smtp -T -o 'Users passwd' | sed -n 's/^Mailbox //p')"
+	assertTrue "the page says so" "sed -n '/^\\.It Cm Mailbox/,/^\\.It Cm CreateMailbox/p' $CONF | grep -qx '.Cm Maildir/ .'"
+}
+
+# accepts KEYWORD VALUE
+accepts() {
+	smtp -T -o "$1 $2" >/dev/null 2>&1
+}
+
+# octets VALUE -- or seconds: the number without its unit.
+octets() {
+	case $1 in
+	*K) echo $((${1%K} * 1024)) ;;
+	*M) echo $((${1%M} * 1048576)) ;;
+	*G) echo $((${1%G} * 1073741824)) ;;
+	*s) echo "${1%s}" ;;
+	*m) echo $((${1%m} * 60)) ;;
+	*h) echo $((${1%h} * 3600)) ;;
+	*d) echo $((${1%d} * 86400)) ;;
+	*) echo "$1" ;;
+	esac
+}
+
+testPageHasTheRealBounds() {
+	local key least most count=0
+	for key in $(keywords); do
+		least=$(stated "$key" least) most=$(stated "$key" most)
+		if ! grep -A1 "{\"$key\", KIND_\(NUMBER\|SIZE\|SECONDS\)" "$TOP/smtp-stdio/config.c" >/dev/null; then
+			assertEquals "$key has no bounds" "" "$least$most"
+			continue
+		fi
+		count=$((count + 1))
+		assertTrue "$key takes $least" "accepts $key $least"
+		assertTrue "$key takes $most" "accepts $key $most"
+		assertFalse "$key takes less than $least" "accepts $key $(($(octets "$least") - 1))"
+		assertFalse "$key takes more than $most" "accepts $key $(($(octets "$most") + 1))"
+	done
+	assertEquals "keywords with bounds" "$(grep -c '^    \[KEY_.*KIND_\(NUMBER\|SIZE\|SECONDS\)' "$TOP/smtp-stdio/config.c")" "$count"
+}
+
+# A comment "limit EXPRESSION" stands before each line that names a number of limits.h.
+testNumbersAreThoseOfLimits() {
+	local page header expression line value
+	for page in "${PAGES[@]}"; do
+		header=$(dirname "$page")/limits.h
+		grep -A1 '^\.\\" limit [A-Z]' "$page" | grep -v '^--$' >"$T/numbers"
+		assertTrue "$page names numbers" "[ -s $T/numbers ]"
+		while read -r _ _ expression && read -r line; do
+			value=$(printf '#include "%s"\n#include <stdio.h>\nint main(void){return printf("%%ld",(long)(%s))<0;}\n' \
+				"$header" "$expression" | cc -x c -o "$T/number" - && "$T/number")
+			assertTrue "$(basename "$page"): $expression is $value: $line" \
+				"grep -qw -- '$value' <<<'${line//\'/}'"
+		done <"$T/numbers"
+	done
+}
+
+# What is left when examples, tables, options, references and the numbers above are taken away holds
+# no number of more than one digit but these.
+testNoNumberStandsWithoutItsLimit() {
+	local page
+	for page in "${PAGES[@]}"; do
+		assertEquals "$(basename "$page")" "" "$(awk '
+			/^\.\\" limit [A-Z]/ { skip = 2 }
+			/^\.Bd/ { block = 1 }
+			/^\.Ed/ { block = 0 }
+			skip > 0 { skip--; next }
+			/^\.(Dd|It|Bl|Cm|\\")/ || block || /RFC|section|\\e|8-bit/ { next }
+			# modes, enhanced codes, exit statuses, reply codes, a version
+			{ gsub(/0[67]00|[45]\.[0-9]\.[0-9]|status(es)? (is |of )?[0-9]+|65, 67, 68, 69 and 77|0 and 65|or 77/, "") }
+			{ gsub(/250|252|451|452|550|554|Linux 5\.19/, "") }
+			/[0-9][0-9]/' "$page")"
+	done
+}
+
+# The codes that a client can read, "code status": of reply.c's table, and of the texts that begin
+# with an enhanced code, which reply.c gives the code of its class or a more telling one.
+codes_of_sources() {
+	python3 - "$TOP" <<-'END'
+		import re, sys
+		top = sys.argv[1]
+		read = lambda name: open(f"{top}/{name}").read()
+		reply = read("smtp-stdio/reply.c")
+		telling = dict(re.findall(r'\{"(\d\.\d+\.\d+)", "(\d{3})"\}', reply))
+		for code, status in re.findall(r'\[REPLY_\w+\] = \{"(\d{3})", "([\d.]*)"', reply):
+		    print(code, status)
+		for status, code in telling.items():
+		    print(code, status)
+		never = {"recipient.c": "550"}
+		for name in ("smtp-stdio/recipient.c", "smtp-stdio/monitor.c", "smtp-stdio/commit.c",
+		             "smtp-stdio/spawn.c", "smtp-stdio/main.c", "deliver/fault.c"):
+		    text = read(name)
+		    for code, status in re.findall(r'"(\d{3}) (\d\.\d+\.\d+) ', text):
+		        print(code, status)
+		    for status in re.findall(r'"(\d\.\d+\.\d+) ', text):
+		        usual = {"2": "250", "4": "451", "5": never.get(name.split("/")[1], "554")}
+		        print(telling.get(status, usual[status[0]]), status)
+	END
+}
+
+testPageHasEveryReplyCode() {
+	same "reply codes" \
+		"$(sed -n 's/^\.It \([2-5][0-9][0-9]\) Ta "*\([0-9.]*\)"* Ta .*/\1 \2/p' "$SMTP")" "$(codes_of_sources)"
+	same "first lines of deliver" "$(sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh SEE/s/^\.It \([45]\.[0-9.]*\)$/\1/p' "$DELIVER")" \
+		"$(grep -o '"[45]\.[0-9]*\.[0-9]* ' "$TOP/deliver/fault.c" | tr -d '" ')"
+}
+
+# The statuses that EX_ names in a program's own files stand for, but for what a session ends with in
+# its jail: that is the monitor's to see, not the caller's.
+statuses_of_sources() {
+	grep -hv '_exit(EX_NOPERM)' "$@" | grep -oh '\<EX_[A-Z]*' | sort -u |
+		python3 -c 'import os, sys
+for name in sys.stdin: print(getattr(os, name.strip()))'
+}
+
+testPagesHaveEveryExitStatus() {
+	local items='/^\.Sh EXIT STATUS/,/^\.Sh EX[A-Z]*$/s/^\.It \([0-9]*\)$/\1/p'
+	same "exit statuses of smtp-stdio" "$(sed -n "$items" "$SMTP")" \
+		"$(statuses_of_sources "$TOP/smtp-stdio/main.c")"
+	same "exit statuses of deliver" "$(sed -n "$items" "$DELIVER")" \
+		"$(statuses_of_sources "$TOP/deliver/main.c" "$TOP/deliver/fault.c")"
+}
+
+# Of each log line that has fields: what stands before them, and their names in their order.
+log_lines() {
+	python3 - "$@" <<-'END'
+		import re, sys
+		def shape(line):
+		    fields = re.findall(r"(\w+)=", line)
+		    if fields:
+		        print(line[:line.index(fields[0] + "=")] + " ".join(fields))
+		for name in sys.argv[1:]:
+		    text = open(name).read()
+		    if name.endswith(".8"):
+		        for line in re.findall(r"^\.It (.*)", text[text.index(".Sh DIAGNOSTICS"):], re.M):
+		            shape(line)
+		        continue
+		    for call in re.findall(r"\blog_line\((.*?)\);", text, re.S):
+		        literal = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call.split(",\n\t\t    m->")[0]))
+		        for word in ("delivered", "failed") if literal.startswith("%s ") else ("",):
+		            shape(literal.replace("%s", word, 1) if word else literal)
+	END
+}
+
+testPageHasTheLogLines() {
+	same "log lines" "$(log_lines "$SMTP")" "$(log_lines "$TOP"/smtp-stdio/*.c)"
+}
+
+testPagesHaveTheVariablesThatArePassedOrRead() {
+	local passed
+	passed=$(sed -n 's/.*sizeof \*lines, "\([A-Z]*\)=.*/\1/p' "$TOP/smtp-stdio/commit.c")
+	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
+		"$passed
+$(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/*.c | cut -d'"' -f2)
+$(sed -n '/names\[\] = {/,/};/p' "$TOP/smtp-stdio/peer.c" | grep -o '"[A-Z_]*"' | tr -d '"')"
+	assertEquals "deliver reads none" "" "$(grep -l getenv "$TOP"/deliver/*.c)"
+}
+
+testPageHasEveryRequestLetter() {
+	same "request letters" "$(sed -n 's/^\.It \([A-Z]\)$/\1/p' "$SMTP")" \
+		"$(sed -n "s/^\tREQUEST_[A-Z]* = '\(.\)'.*/\1/p" "$TOP/smtp-stdio/request.h")"
+}
+
+testPageHasTheHandshake() {
+	same "octets of the handshake" \
+		"$(sed -n '/^\.Bl -column/,/^\.El/p' "$DELIVER" | grep -o "Sq [a-z]\>" | cut -d' ' -f2)" \
+		"$(grep -oh "\<\(SAY\|HEAR\)_[A-Z]* = '.'" "$TOP/deliver/main.c" | cut -d"'" -f2)"
+}
+
+# ---- examples ------------------------------------------------------------------------------------
+
+# Each block of each page becomes a directory $T/examples/PAGE-N with its mark, the block, and the
+# checks that follow it.
+extract() {
+	[ ! -d "$T/examples" ] || return 0
+	mkdir "$T/examples"
+	python3 - "$T/examples" "${PAGES[@]}" <<-'END'
+		import os, re, sys
+		for page in sys.argv[2:]:
+		    text = open(page).read()
+		    text = text[text.index(".Sh EXAMPLES"):]
+		    blocks = re.findall(r'((?:^\.\\" [^\n]*\n)*)^\.Bd [^\n]*\n(.*?)^\.Ed', text, re.M | re.S)
+		    for n, (marks, block) in enumerate(blocks, 1):
+		        where = f"{sys.argv[1]}/{os.path.basename(page)}-{n}"
+		        os.mkdir(where)
+		        marks = [m[4:] for m in marks.splitlines()]
+		        block = block.replace("\\e", "\\").replace("\\&", "")
+		        open(where + "/mark", "w").write((marks or ["none"])[0] + "\n")
+		        open(where + "/see", "w").write("".join(m[4:] + "\n" for m in marks[1:]))
+		        open(where + "/block", "w").write(block)
+	END
+	# The programs as an administrator calls them, but those under test.
+	mkdir "$T/path" "$T/homes"
+	ln -s "$BIN/deliver" "$T/path/deliver"
+	printf '#!/bin/sh\nexec %s -C /dev/null -o "DeliverPath %s" "$@"\n' "$BIN/smtp-stdio" "$BIN/deliver" \
+		>"$T/path/smtp-stdio"
+	chmod 755 "$T/path/smtp-stdio"
+	USER_OF_EXAMPLES=()
+	if [ "$(id -u)" -eq 0 ]; then
+		USER_OF_EXAMPLES=(setpriv --reuid=2001 --regid=2001 --clear-groups --)
+		chown 2001:2001 "$T/homes"
+	fi
+}
+
+# in_home EXAMPLE CMD ... -- as an ordinary user, in a home directory of its own.
+in_home() {
+	local home
+	home=$T/homes/$(basename "$1")
+	shift
+	"${USER_OF_EXAMPLES[@]}" env -C "$T/homes" mkdir -p "$home"
+	"${USER_OF_EXAMPLES[@]}" env -C "$home" HOME="$home" PATH="$T/path:$PATH" "$@"
+}
+
+marked() {
+	extract
+	grep -l "^$1" "$T"/examples/*/mark | xargs -r -n1 dirname
+}
+
+testEveryExampleHasAMark() {
+	local known
+	extract
+	known=$(marked run; marked serve; marked config; marked unit; marked shown)
+	same examples "$known" "$(ls -d "$T"/examples/*)"
+	assertEquals "blocks in the pages" "$(cat "${PAGES[@]}" | grep -c '^\.Bd')" "$(wc -l <<<"$known")"
+	assertTrue "few are only shown" "[ $(marked shown | wc -l) -le 4 ]"
+}
+
+testExamplesDoWhatThePageSays() {
+	local example wanted status check
+	assertNotEquals "there are some" "" "$(marked run)"
+	for example in $(marked run); do
+		wanted=$(cut -d' ' -f2 "$example/mark")
+		# shellcheck disable=SC2016  # expanded by the inner shell
+		in_home "$example" bash -c 'bash -o pipefail "$0" >stdout 2>stderr' "$example/block"
+		status=$?
+		assertEquals "$(cat "$example/block")" "$wanted" "$status"
+		assertTrue "$(basename "$example") has a check" "[ -s $example/see ]"
+		while read -r check; do
+			in_home "$example" bash -c "$check" || fail "$(basename "$example"): $check"
+		done <"$example/see"
+	done
+}
+
+listening() {
+	ss -Hltn "sport = :$1" | grep -q .
+}
+
+testExampleServerReceives() {
+	local example port pid
+	assertEquals "servers" 1 "$(marked serve | wc -l)"
+	example=$(marked serve)
+	port=$(free_port)
+	sed "1s/^/exec /; s/2525/$port/" "$example/block" >"$example/serve"
+	in_home "$example" true
+	# One simple command, so that $! is the server.
+	"${USER_OF_EXAMPLES[@]}" env -C "$T/homes/$(basename "$example")" HOME="$T/homes/$(basename "$example")" \
+		PATH="$T/path:$PATH" bash "$example/serve" 2>"$T/serve.log" &
+	pid=$!
+	PIDS+=("$pid")
+	wait_for listening "$port"
+	python3 -c 'import smtplib, sys
+with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:
+    s.sendmail("a@example.com", ["b@example.org"], "Subject: served\r\n\r\n")' "$port"
+	assertEquals "the client was told 250" 0 $?
+	assertTrue "the message is there" "grep -qrx 'Subject: served' $T/homes/$(basename "$example")/Maildir/new"
+	kill "$pid"
+	wait "$pid" 2>/dev/null || :
+}
+
+testExampleSettingsAreAccepted() {
+	local example line
+	assertNotEquals "there are some" "" "$(marked config)"
+	for example in $(marked config); do
+		"$BIN/smtp-stdio" -C "$example/block" -T >"$T/effective"
+		assertEquals "$(cat "$example/block")" 0 $?
+		sed 's/[ \t]*#.*//' "$example/block" |
+			awk '$1 == "Domain" { for (i = 2; i <= NF; i++) print $1, $i; next } { print }' >"$T/wanted"
+		while read -r line; do
+			assertTrue "in effect: $line" "grep -qxF -- '$line' $T/effective"
+		done <"$T/wanted"
+	done
+}
+
+testExampleUnitsAreWhatSystemdTakes() {
+	local example units=()
+	mkdir "$T/units"
+	for example in $(marked unit); do
+		units+=("$T/units/$(cut -d' ' -f2 "$example/mark")")
+		sed "s,/usr/local/sbin/smtp-stdio,$BIN/smtp-stdio," "$example/block" >"${units[-1]}"
+	done
+	assertEquals "units" 2 "${#units[@]}"
+	# What it says of units of this machine does not count.
+	assertEquals "" "$(systemd-analyze verify --man=no "${units[@]}" 2>&1 | grep "$T/units")"
+}
+
+. shunit2
