@@ -160,6 +160,20 @@ check_domains(struct config *config, char *value)
 }
 
 static const char *
+check_command(const char *value)
+{
+	size_t words = 0;
+
+	if (value[0] != '/')
+		return "want an absolute path";
+	for (const char *c = value; *c != 0; c += strspn(c, " \t")) {
+		words++;
+		c += strcspn(c, " \t");
+	}
+	return words > WORDS_MAX ? "too many words" : NULL;
+}
+
+static const char *
 check(struct config *config, enum keyword key, char *value)
 {
 	const struct row *row = &rows[key];
@@ -174,8 +188,9 @@ check(struct config *config, enum keyword key, char *value)
 	case KIND_PATTERN:
 		return check_pattern(value);
 	case KIND_PATH:
-	case KIND_COMMAND:
 		return value[0] == '/' ? NULL : "want an absolute path";
+	case KIND_COMMAND:
+		return check_command(value);
 	case KIND_YES:
 		config->number[key] = strcmp(value, "yes") == 0;
 		return config->number[key] || strcmp(value, "no") == 0 ? NULL : "want yes or no";
