@@ -148,18 +148,24 @@ median(int64_t *values, unsigned count)
 	return (double)values[count / 2] / 1000;
 }
 
+/* What stands behind the next "--", which becomes the end of what is before it. */
+static char **
+behind(char **argv)
+{
+	while (*argv != NULL && strcmp(*argv, "--") != 0)
+		argv++;
+	if (argv[0] == NULL || argv[1] == NULL)
+		return NULL;
+	*argv = NULL;
+	return argv + 1;
+}
+
 int
 main(int argc, char **argv)
 {
-	char **programs[PROGRAMS] = {argv + 4, NULL};
+	char **programs[PROGRAMS] = {argv + 4, argc > 5 ? behind(argv + 5) : NULL};
 	unsigned count = argc > 5 ? (unsigned)atoi(argv[1]) : 0;
 
-	for (int i = 5; i < argc - 1; i++)
-		if (strcmp(argv[i], "--") == 0) {
-			argv[i] = NULL;
-			programs[1] = argv + i + 1;
-			break;
-		}
 	if (programs[1] == NULL || count == 0 || count > COUNT_MOST)
 		errx(64, "usage: load count messages octets program ... -- program ...");
 	unsigned messages = (unsigned)atoi(argv[2]);
