@@ -16,6 +16,24 @@
 #include "clock.h"
 
 /*
+ * A process group of its own, which kill_group() can reach.  Where there is a terminal, a session of
+ * its own, too, so that the recipient's program cannot type on it; not elsewhere, because the kernel
+ * gives each session a share of the processor of its own (sched(7), autogroup), and the client's
+ * answer then waits for that share.
+ */
+static int
+stand_apart(void)
+{
+	int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (terminal < 0 && errno == ENXIO)
+		return setpgid(0, 0);
+	if (terminal >= 0)
+		(void)close(terminal);
+	return (int)setsid();
+}
+
+/*
  * The child of vfork: it shares the monitor's memory until it execs, so it changes none of it, and
  * calls nothing that could.
  */
@@ -29,8 +47,8 @@ child(const struct spawn_order *order, int says, int hand)
 	const struct sigaction normal = {.sa_handler = SIG_DFL};
 	unsigned first = SPAWN_HAND;
 
-	if (setsid() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 || dup2(order->message, 0) < 0 ||
-	    dup2(says, 1) < 0 || dup2(says, 2) < 0)
+	if (stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
+	    dup2(order->message, 0) < 0 || dup2(says, 1) < 0 || dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)
