@@ -71,7 +71,10 @@ all: $B/smtp-stdio $B/deliver   ## build both programs into .build/bin
 
 $B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
 $B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
-$B/smtp-stdio $B/deliver:
+# For the tests: a session taken over by an attacker, and a prober of both jails.
+$B/hostile: $(call objects,tests/hostile smtp-stdio/request $(filter-out %/session $(PURE),$(SMTP)) $(SANDBOX))
+$B/probe: $(call objects,tests/probe $(filter-out deliver/main,$(DELIVER)) $(SANDBOX))
+$B/smtp-stdio $B/deliver $B/hostile $B/probe:
 	@mkdir -p $B
 	$Q$(call LINK,$^) -o $@
 
@@ -102,7 +105,7 @@ serve:    ## receive on 127.0.0.1:2525 into ./mail/ until Ctrl-C, whoever it is 
 
 check:    ## run every test suite (CHECK="deliver jail" runs those two)
 	@tests/need check
-	@$(MAKE) -s --no-print-directory all
+	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe
 	@tests/run $(CHECK)
 
 fuzz:     ## fuzz each pure part for SECONDS (60) with libFuzzer, then with AFL++
@@ -133,4 +136,4 @@ help:     ## this list
 
 .FORCE:
 .PHONY: all demo serve check fuzz bench dev install clean help .FORCE
--include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX))
+-include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) tests/hostile tests/probe)
