@@ -215,8 +215,6 @@ jail(const struct config *config, const struct identity *who, int monitor, pid_t
 	}
 	if (rlimits_nothing() < 0)
 		no_jail("resource limits");
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-		no_jail("SIGPIPE");
 	/* Nothing more can be said from here on. */
 	if (close(STDERR_FILENO) < 0 || sandbox_filter(SANDBOX_SESSION) < 0)
 		_exit(EX_NOPERM);
@@ -299,6 +297,7 @@ main(int argc, char **argv)
 	struct peer peer;
 
 	standard_descriptors();
+	(void)signal(SIGPIPE, SIG_IGN); /* neither a log nor a client that is gone stops the mail */
 	log_open();
 	parse(&arguments, argc, argv);
 	settings(&config, &arguments);
