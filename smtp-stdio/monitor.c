@@ -352,6 +352,8 @@ serve(struct monitor *m, const unsigned char *packet, size_t len)
 	unsigned char reply[ANSWER_MAX];
 	struct request request;
 
+	if (len == 0)
+		return "a packet is empty";
 	if (len > PACKET_MAX)
 		return "a packet is too long";
 	if (!request_decode(packet, len, &request))
@@ -366,8 +368,10 @@ serve(struct monitor *m, const unsigned char *packet, size_t len)
 		m->state = rule->next;
 	if (rule->answered) {
 		size_t n = answer_encode(reply, &m->answer);
-		/* A session that is gone shows by an empty read. */
-		(void)!send(MONITOR_PAIR, reply, n, MSG_NOSIGNAL);
+		/* A session that is gone shows at the next read. */
+		if (send(MONITOR_PAIR, reply, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+		    errno == EAGAIN)
+			return "answers are not read";
 	}
 	return NULL;
 }
@@ -385,6 +389,15 @@ patience(const struct monitor *m)
 	if (!m->peer->socket && command < until)
 		until = command;
 	return clock_left(until);
+}
+
+/* An empty packet reads as the end does, but only at the end is the other side closed. */
+static bool
+is_closed(void)
+{
+	struct pollfd fd = {MONITOR_PAIR, 0, 0};
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLHUP) != 0;
 }
 
 void
@@ -412,7 +425,7 @@ monitor_run(const struct config *config, const struct peer *peer, pid_t session,
 			break;
 		}
 		ssize_t n = recv(MONITOR_PAIR, packet, sizeof packet, 0);
-		if (n <= 0)
+		if (n < 0 || (n == 0 && is_closed()))
 			break; /* the session has ended */
 		const char *wrong = serve(&m, packet, (size_t)n);
 		if (wrong != NULL) {
