@@ -171,11 +171,11 @@ identity_become(uid_t uid, gid_t gid, gid_t extra)
 }
 
 int
-identity_keep_setid(void)
+identity_keep_few(void)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
-	const __u32 keep = 1U << CAP_SETUID | 1U << CAP_SETGID;
+	const __u32 keep = 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_KILL;
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -1;

@@ -198,7 +198,7 @@ jail(const struct config *config, const struct identity *who, int monitor, pid_t
 		if (identity_become(who->uid, who->gid, (gid_t)-1) < 0)
 			no_jail("SessionUser");
 	}
-	/* After the change of identity, which forgets it.  It covers what kill(2) may not reach. */
+	/* After the change of identity, which forgets it.  However the monitor ends. */
 	if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL) < 0 || getppid() != parent)
 		no_jail("death signal");
 	if (sandbox_alone() < 0)
@@ -284,7 +284,7 @@ run(const struct config *config, const struct peer *peer)
 	if (dup2(pair[0], MONITOR_PAIR) < 0 ||
 	    syscall(SYS_close_range, MONITOR_PAIR + 1U, ~0U, 0U) < 0 ||
 	    fcntl(MONITOR_PAIR, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_DUMPABLE, 0L) < 0 ||
-	    (geteuid() == 0 && identity_keep_setid() < 0))
+	    (geteuid() == 0 && identity_keep_few() < 0))
 		no_jail("monitor");
 	monitor_run(config, peer, session, who.uid);
 }

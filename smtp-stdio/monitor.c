@@ -68,16 +68,14 @@ last_words(void)
 		    STDOUT_FILENO, text, sizeof text - 1); /* or the client does not hear it */
 }
 
-/* Its user may kill it; root without CAP_KILL may not. */
+/* It is not reaped yet, so it is there.  Root that was started without CAP_KILL may not, but the
+   session's user may; where even that fails there is nothing left to wait for. */
 static void
 kill_session(const struct monitor *m)
 {
-	bool other = geteuid() != m->session_uid;
-
-	if (other && seteuid(m->session_uid) < 0)
-		return; /* its death signal comes with our own end */
-	(void)kill(m->session, SIGKILL);
-	if (other && seteuid(0) < 0)
+	if (kill(m->session, SIGKILL) == 0)
+		return;
+	if (seteuid(m->session_uid) < 0 || kill(m->session, SIGKILL) < 0 || seteuid(0) < 0)
 		_exit(EX_OSERR);
 }
 

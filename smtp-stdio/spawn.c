@@ -173,16 +173,17 @@ spawn_hang_up(struct helper *helper)
 	helper->hand = -1;
 }
 
-/* To everything that the helper started.  Without CAP_KILL only its own user may do that. */
+/* To everything that the helper started; it is not reaped yet, so its group is there.  Root that was
+   started without CAP_KILL may not, but the helper's user may. */
 static void
 kill_group(const struct helper *helper, int number)
 {
-	bool root = geteuid() == 0;
-
-	if (root && seteuid(helper->uid) < 0)
+	if (kill(-helper->pid, number) == 0 || geteuid() != 0)
 		return;
-	(void)kill(-helper->pid, number); /* it may have ended just now */
-	if (root && seteuid(0) < 0)
+	if (seteuid(helper->uid) < 0)
+		return;
+	(void)kill(-helper->pid, number);
+	if (seteuid(0) < 0)
 		_exit(EX_OSERR); /* half of somebody else is nothing to go on as */
 }
 
