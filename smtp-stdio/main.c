@@ -215,7 +215,7 @@ jail(const struct config *config, const struct identity *who, int monitor, pid_t
 	}
 	if (rlimits_nothing() < 0)
 		no_jail("resource limits");
-	/* Nothing more can be said from here on. */
+	/* Nothing more can be said from here on; the monitor tells by the exit status. */
 	if (close(STDERR_FILENO) < 0 || sandbox_filter(SANDBOX_SESSION) < 0)
 		_exit(EX_NOPERM);
 }

@@ -94,6 +94,9 @@ reap(struct monitor *m)
 		log_line(LOG_CRIT,
 		    "jail: client=%s the session made a forbidden system call and was killed",
 		    m->peer->address);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == EX_NOPERM)
+		log_line(LOG_CRIT, "jail: client=%s the system-call filter cannot be loaded",
+		    m->peer->address);
 	else if (WIFSIGNALED(status))
 		log_line(LOG_ERR, "session: client=%s ended by signal %d", m->peer->address,
 		    WTERMSIG(status));
