@@ -270,6 +270,7 @@ run(const struct config *config, const struct peer *peer)
 	int pair[2];
 
 	session_user(config, &who);
+	closelog(); /* its descriptor, if there is one, will be closed or taken; it opens another */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		no_jail("socketpair");
 	pid_t session = fork();
