@@ -23,8 +23,7 @@ slurp(void)
 	size_t len = 0;
 	ssize_t n;
 
-	while (len < sizeof script &&
-	       (n = read(SESSION_IN, script + len, sizeof script - len)) > 0)
+	while (len < sizeof script && (n = read(SESSION_IN, script + len, sizeof script - len)) > 0)
 		len += (size_t)n;
 	return len;
 }
