@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../deliver/limits.h"
@@ -35,7 +36,7 @@
 
 enum {
 	CALLS = 640,  /* more than there are: 470 in Linux 6.18 */
-	PATIENCE = 3, /* s; a call that waits is no less admitted */
+	PATIENCE = 3, /* s */
 	NOT_IN_JAIL = 99
 };
 
@@ -95,21 +96,26 @@ enter_deliver(void)
 static int
 end_of(bool (*enter)(void), const struct entry *entry, long number)
 {
+	const struct timespec patience = {.tv_sec = PATIENCE};
+	sigset_t ends;
 	int status;
 
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &ends, NULL);
 	pid_t child = fork();
 	if (child < 0)
 		err(1, "fork");
 	if (child == 0) {
-		(void)alarm(PATIENCE);
 		if (!enter())
 			_exit(NOT_IN_JAIL);
 		entry->call(number);
 		(void)syscall(SYS_exit_group, 0L);
 	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			err(1, "waitpid");
+	if (sigtimedwait(&ends, NULL, &patience) < 0)
+		(void)kill(child, SIGKILL); /* a call that waits is no less admitted */
+	if (waitpid(child, &status, 0) < 0)
+		err(1, "waitpid");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_IN_JAIL)
 		errx(1, "the jail cannot be entered");
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
