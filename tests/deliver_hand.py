@@ -1,0 +1,79 @@
+"""deliver_hand.py MESSAGE STEPS CMD ... -- be the other end of deliver -c HAND.
+
+STEPS, separated by blanks, each printed with what it gave:
+  hear         one octet from the program; "-" when it has hung up
+  say:X        one octet to it
+  close        hang up
+  look         the output of the shell function `look`, one line
+  kill-writer  SIGKILL to the child of the program
+  signal:NAME  that signal to its process group
+  kill-guard   SIGKILL to the program itself
+  end          its exit status; -9 after SIGKILL
+  end-writer   wait for its child, which has outlived it
+"""
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+PR_SET_CHILD_SUBREAPER = 36
+PATIENCE = 20
+
+
+def child_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+class Deliver:
+    def __init__(self, message, command):
+        self.ours, its = socket.socketpair()
+        self.ours.settimeout(PATIENCE)
+        hand = its.fileno()
+        command = [str(hand) if word == "HAND" else word for word in command]
+        with open(message, "rb") as stdin:
+            self.process = subprocess.Popen(command, stdin=stdin, stderr=subprocess.DEVNULL,
+                                            pass_fds=[hand], start_new_session=True)
+        its.close()
+        self.writer = None
+
+    def step(self, what):
+        if what == "hear":
+            return self.ours.recv(1).decode() or "-"
+        if what.startswith("say:"):
+            self.ours.send(what[4:].encode())
+        elif what == "close":
+            self.ours.close()
+        elif what == "look":
+            return subprocess.run(["bash", "-c", "look"], check=True, text=True,
+                                  capture_output=True).stdout.strip()
+        elif what == "kill-writer":
+            os.kill(child_of(self.process.pid), signal.SIGKILL)
+        elif what.startswith("signal:"):
+            os.killpg(self.process.pid, getattr(signal, "SIG" + what[7:]))
+        elif what == "kill-guard":
+            self.writer = child_of(self.process.pid)
+            self.process.kill()
+            self.process.wait()
+        elif what == "end":
+            return str(self.process.wait(PATIENCE))
+        elif what == "end-writer":
+            return str(os.waitstatus_to_exitcode(os.waitpid(self.writer, 0)[1]))
+        else:
+            sys.exit(f"no such step: {what}")
+        return ""
+
+
+def main():
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # the writer becomes our child
+    deliver = Deliver(sys.argv[1], sys.argv[3:])
+    for what in sys.argv[2].split():
+        try:
+            print(f"{what} {deliver.step(what)}".strip(), flush=True)
+        except OSError as error:
+            print(what, error.strerror or "timeout", flush=True)
+
+
+main()
