@@ -277,6 +277,7 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	if (!await(helper, deadline)) {
 		over = true;
 		kill_group(helper, SIGTERM);
+		kill_group(helper, SIGCONT); /* a stopped one hears the other only now */
 		if (!await(helper, clock_now() + HELPER_GRACE * 1000))
 			kill_group(helper, SIGKILL);
 	}
