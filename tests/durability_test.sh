@@ -1,0 +1,458 @@
+#!/bin/bash
+# 250 means it is in the mailbox; anything else, or nothing, means that it is in none.
+# smtp-stdio and deliver together.  As root in a mount namespace of its own: what it mounts, ends with it.
+if [ "$(id -u)" -eq 0 ] && [ -z "${DURABILITY_APART:-}" ]; then
+	DURABILITY_APART=1 exec unshare -m --propagation private bash "$0" "$@"
+fi
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=deliver_lib.sh
+. "$TOP/tests/deliver_lib.sh"
+
+cp "$TOP"/tests/durability_*.py "$T/"
+ROOT=$(id -u)
+D=$T/d
+
+# dialogue NAME ... -- one message, $T/message, for these.
+dialogue() {
+	local name
+	printf 'EHLO client.test\r\nMAIL FROM:<sender@client.test>\r\n'
+	for name in "$@"; do printf 'RCPT TO:<%s@mx.test>\r\n' "$name"; done
+	printf 'DATA\r\n'
+	crlf <"$T/message"
+	printf '.\r\n'
+}
+
+# receive ARG ... -- smtp-stdio for alice and bob, each with a directory of that name; HELPER stands
+# where deliver stands.
+receive() {
+	"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath ${HELPER:-$BIN/deliver}" -o "Hostname mx.test" \
+		-o "Users $D/%u" "$@"
+}
+
+# send "NAME ..." ARG ... -- a message for these; $T/replies is what the client read, and the reply
+# after the dot is printed.
+send() {
+	local names=$1
+	shift
+	# shellcheck disable=SC2086  # words are wanted
+	dialogue $names >"$T/asked"
+	receive "$@" <"$T/asked" >"$T/replies" 2>"$T/log"
+	tr -d '\r' <"$T/replies" | sed '1,/^354/d'
+}
+
+# assertReply WANT REPLY [WHAT] -- it begins so.
+assertReply() {
+	case $2 in
+	"$1"*) ;;
+	*) fail "${3:-}: want a reply $1, not: $2" ;;
+	esac
+}
+
+# users KIND -- alice and bob with empty Maildirs, or an mbox with one message.
+users() {
+	local name
+	rm -rf "$D"
+	mkdir "$D"
+	for name in alice bob; do
+		mkdir "$D/$name"
+		[ "$ROOT" -ne 0 ] || chown "$OWNER:$OWNER" "$D/$name"
+		if [ "$1" = M/ ]; then made "$D/$name/M"; else old_mbox "$D/$name/box"; fi
+	done
+}
+
+# assertNothing WHAT -- no mailbox shows anything.
+assertNothing() {
+	local name
+	for name in alice bob; do
+		[ ! -d "$D/$name/M" ] ||
+			assertEquals "$1: new and cur of $name" "0 0" "$(files "$D/$name/M/new") $(files "$D/$name/M/cur")"
+		[ ! -e "$D/$name/box" ] ||
+			assertEquals "$1: mbox of $name" "$(state "$T/old")" "$(state "$D/$name/box")"
+		[ ! -e "$D/$name/box.lock" ] || fail "$1: a dot lock of $name"
+	done
+}
+
+# assertClean WHAT -- and there is nothing in tmp either.
+assertClean() {
+	assertNothing "$1"
+	assertEquals "$1: files in tmp" 0 "$(find "$D" -path "$D/*/tmp/*" -type f | wc -l)"
+}
+
+# as_deliver LINE ... -- $T/helper is a script of these lines, to stand where deliver stands.
+as_deliver() {
+	{ echo '#!/bin/sh'; printf '%s\n' "$@"; } >"$T/helper.new"
+	chmod 755 "$T/helper.new" && mv "$T/helper.new" "$T/helper"
+}
+
+setUp() {
+	cd "$T" || exit 1
+	printf 'Subject: text\n\nThe text.\n' >message
+}
+
+oneTimeTearDown() {
+	leave
+}
+
+# ---- the order ----------------------------------------------------------------------------------
+
+# order "NAME ..." ARG ... -- the steps of a delivery.
+order() {
+	local names=$1
+	shift
+	# shellcheck disable=SC2086  # words are wanted
+	dialogue $names >asked
+	strace -f -y -s 80 -o trace -e trace=write,fsync,syncfs,linkat "$BIN/smtp-stdio" -C /dev/null \
+		-o "DeliverPath $BIN/deliver" -o "Hostname mx.test" -o "Users $D/%u" "$@" \
+		<asked >replies 2>log
+	"$PYTHON" durability_order.py trace "$D"
+}
+
+testMaildirFileThenDirectoryAreSyncedBefore250() {
+	users M/
+	assertEquals "$(printf '%s\n' 'write alice/M/tmp/FILE' 'sync alice/M/tmp/FILE' \
+		'link alice/M/new/FILE' 'sync alice/M/new' 'reply 250')" "$(order alice -o 'Mailbox M/')"
+}
+
+testNewMaildirIsSyncedWithAllAboveIt() {
+	users M/
+	rm -r "$D/alice/M"
+	assertEquals "$(printf '%s\n' 'syncfs alice/M' 'write alice/M/tmp/FILE' 'sync alice/M/tmp/FILE' \
+		'link alice/M/new/FILE' 'sync alice/M/new' 'reply 250')" "$(order alice -o 'Mailbox M/')"
+}
+
+testMboxIsSyncedBefore250() {
+	users box
+	assertEquals "$(printf '%s\n' 'write alice/box' 'sync alice/box' 'reply 250')" \
+		"$(order alice -o 'Mailbox box')"
+}
+
+testNewMboxHasItsDirectorySyncedToo() {
+	users box
+	rm "$D/alice/box"
+	assertEquals "$(printf '%s\n' 'write alice/box' 'sync alice/box' 'sync alice' 'reply 250')" \
+		"$(order alice -o 'Mailbox box')"
+}
+
+testBothMailboxesAreSyncedBefore250() {
+	users M/
+	assertEquals "$(printf '%s\n' 'write alice/M/tmp/FILE' 'sync alice/M/tmp/FILE' \
+		'write bob/M/tmp/FILE' 'sync bob/M/tmp/FILE' 'link alice/M/new/FILE' 'sync alice/M/new' \
+		'link bob/M/new/FILE' 'sync bob/M/new' 'reply 250')" "$(order 'bob alice' -o 'Mailbox M/')"
+	users box
+	assertEquals "$(printf '%s\n' 'write alice/box' 'sync alice/box' 'write bob/box' \
+		'sync bob/box' 'reply 250')" "$(order 'alice bob' -o 'Mailbox box')"
+}
+
+# ---- faults -------------------------------------------------------------------------------------
+
+testMessageWithoutFaultsIsDelivered() {
+	users M/
+	assertReply "250 2.0.0 " "$(send 'alice bob' -o 'Mailbox M/')"
+	assertFiles "0 1 0" "$D/alice/M"
+	assertFiles "0 1 0" "$D/bob/M"
+	users box
+	assertReply "250 2.0.0 " "$(send 'alice bob' -o 'Mailbox box')"
+	read_mbox "$D/alice/box" read
+	assertEquals "messages" 2 "$(files read)"
+}
+
+# calls MAILBOX CALL -- how many of that call deliver makes.
+calls() {
+	users "$1"
+	as_deliver "exec strace -f -o $T/trace -e trace=$2 $BIN/deliver \"\$@\""
+	rm -f trace && touch trace && chmod 666 trace
+	HELPER=$T/helper send alice -o "Mailbox $1" >/dev/null
+	grep -c "^[0-9]* *$2(" trace
+}
+
+# code ERROR -- the reply that a client is to read.
+code() {
+	if [ "$1" = EIO ]; then echo 451; else echo 452; fi
+}
+
+# fails_at MAILBOX CALL N ERROR -- a failure of that call means later, and nothing to be seen.
+fails_at() {
+	local what="$4 from $2 number $3"
+	users "$1"
+	as_deliver "exec $(failing "$2" "$4" "$3") $BIN/pliant \"\$@\""
+	assertReply "$(code "$4") 4." "$(HELPER=$T/helper send alice -o "Mailbox $1")" "$what"
+	assertClean "$what"
+}
+
+# sweep MAILBOX CALL -- let each of that call fail in each way.
+sweep() {
+	local n count error
+	count=$(calls "$1" "$2")
+	assertTrue "deliver calls $2 for $1" "[ $count -ge 1 ]"
+	for ((n = 1; n <= count; n++)); do
+		for error in ENOSPC EDQUOT EIO; do fails_at "$1" "$2" "$n" "$error"; done
+	done
+}
+
+testFailedCallOfAMaildirDeliveryMeansLater() {
+	local call error
+	pliant_deliver
+	for call in openat fsync linkat; do sweep M/ $call; done
+	for error in ENOSPC EDQUOT EIO; do fails_at M/ write 1 $error; done
+	# Those before the last are of directories and of a Landlock ruleset.
+	for error in ENOSPC EDQUOT EIO; do fails_at M/ close "$(calls M/ close)" $error; done
+}
+
+testFailedCallOfAnMboxDeliveryMeansLater() {
+	local call error
+	pliant_deliver
+	for call in openat fsync mknodat lseek; do sweep box $call; done
+	for error in ENOSPC EDQUOT EIO; do fails_at box write 1 $error; done
+}
+
+testFullDiskMeansLater() {
+	need_root || return
+	local fs mailbox
+	head -c 300000 /dev/zero | base64 >message
+	for fs in "tmpfs" "tmpfs without inodes" "ext4"; do
+		for mailbox in M/ box; do
+			users none
+			rm -f disk.img
+			case $fs in
+			tmpfs) mount -t tmpfs -o size=100k,mode=755 none "$D/alice" ;;
+			tmpfs*)
+				[ $mailbox = M/ ] || continue
+				mount -t tmpfs -o nr_inodes=5,mode=755 none "$D/alice"
+				;;
+			ext4)
+				truncate -s 300k disk.img
+				mkfs.ext4 -q -m 0 -O ^has_journal disk.img
+				mount -o loop disk.img "$D/alice" || { skip "no loop mounts here"; return; }
+				;;
+			esac
+			chown "$OWNER" "$D/alice"
+			if [ $mailbox = M/ ]; then made "$D/alice/M"; else old_mbox "$D/alice/box"; fi
+			assertReply "452 4.3.1 " "$(send alice -o "Mailbox $mailbox")" "$fs, $mailbox"
+			assertClean "$fs, $mailbox"
+			umount "$D/alice"
+		done
+	done
+}
+
+# limited -- a file system at alice's where she may keep 1 MiB, or why there is none.
+limited() {
+	rm -f disk.img
+	truncate -s 120M disk.img
+	command -v mkfs.btrfs >/dev/null || { echo "mkfs.btrfs is not installed"; return 1; }
+	mkfs.btrfs -q disk.img
+	mount -o loop disk.img "$D/alice" || { echo "btrfs cannot be mounted here"; return 1; }
+	btrfs quota enable "$D/alice" && btrfs subvolume create "$D/alice/home" &&
+		btrfs qgroup limit 1M "$D/alice/home"
+} >why 2>&1
+
+# A Maildir alone: btrfs refuses even to cut an mbox back when the quota is used up.
+testQuotaMeansLater() {
+	need_root || return
+	head -c 3000000 /dev/zero | base64 >message
+	users none
+	limited || { skip "no quota: $(tail -n 1 why)"; return; }
+	chown "$OWNER" "$D/alice" "$D/alice/home"
+	made "$D/alice/home/M"
+	assertReply "452 4.2.2 " "$(send alice -o "Mailbox home/M/")"
+	assertEquals "files" "" "$(find "$D/alice/home" -type f)"
+	umount "$D/alice"
+}
+
+testMailboxThatCannotBeUsedMeansLater() {
+	local bad
+	for bad in tmp new; do
+		users M/
+		owner chmod 500 "$D/alice/M/$bad"
+		assertReply "451 4.2.0 " "$(send alice -o 'Mailbox M/')" "unwritable $bad"
+		assertClean "unwritable $bad"
+		owner chmod 700 "$D/alice/M/$bad"
+	done
+	users box
+	owner chmod 400 "$D/alice/box"
+	assertReply "451 4.2.0 " "$(send alice -o 'Mailbox box')" "unwritable mbox"
+	assertClean "unwritable mbox"
+}
+
+testMissingMailboxIsMadeOnlyIfConfigured() {
+	users none
+	rm "$D"/*/box
+	assertReply "451 4.2.0 " "$(send alice -o 'Mailbox M/' -o 'CreateMailbox no')"
+	assertEquals "nothing was made" "" "$(ls "$D/alice")"
+	assertReply "250 2.0.0 " "$(send alice -o 'Mailbox M/')"
+	assertFiles "0 1 0" "$D/alice/M"
+}
+
+testHelperThatCannotRunMeansLater() {
+	users M/
+	assertReply "451 4.3.0 " "$(HELPER=/nowhere/deliver send alice -o 'Mailbox M/')"
+	assertClean "not there"
+	assertReply "451 4.3.0 " "$(HELPER=/nowhere/deliver send 'alice bob' -o 'Mailbox M/')"
+	assertClean "not there, for two"
+}
+
+# killed_at MAILBOX CALL N -- SIGKILL instead of that call; the reply.
+killed_at() {
+	users "$1"
+	as_deliver "exec strace -f -o /dev/null -e inject=$2:signal=KILL:when=$3 $BIN/deliver \"\$@\""
+	HELPER=$T/helper send alice -o "Mailbox $1"
+}
+
+# assertAllOrNothing REPLY MAILBOX WHAT -- 250 and one whole message, or 451 and nothing; counts them.
+assertAllOrNothing() {
+	case $1 in
+	"250 2.0.0 "*)
+		DONE=$((DONE + 1))
+		if [ "$2" = M/ ]; then
+			assertEquals "$3: files in new" 1 "$(files "$D/alice/M/new")"
+			sed '1,/^$/d' "$D"/alice/M/new/* >body
+		else
+			read_mbox "$D/alice/box" read
+			assertEquals "$3: messages" 2 "$(files read)"
+			[ ! -e "$D/alice/box.lock" ] || fail "$3: a dot lock"
+			sed '1,/^$/d' read/2 >body
+		fi
+		sed '1,/^$/d' message >want
+		assertOctets want body
+		;;
+	"451 4.3.0 "*)
+		LATER=$((LATER + 1))
+		assertNothing "$3"
+		;;
+	*) fail "$3: $1" ;;
+	esac
+}
+
+# Of an mbox, calls that the guard makes too are left out: both would be killed.
+testDeliverKilledAtAnyCallMeansAllOrNothing() {
+	local mailbox calls call n count
+	pliant_deliver
+	for mailbox in M/ box; do
+		DONE=0 LATER=0
+		calls="openat write read lseek mknodat"
+		[ $mailbox != M/ ] || calls="openat write read fsync linkat unlinkat getdents64 exit_group"
+		for call in $calls; do
+			count=$(calls $mailbox "$call")
+			for ((n = 1; n <= count; n++)); do
+				assertAllOrNothing "$(killed_at $mailbox "$call" $n)" $mailbox "$mailbox killed at $call $n"
+			done
+		done
+		assertTrue "$mailbox: $DONE delivered, $LATER later" "[ $DONE -ge 1 -a $LATER -ge 6 ]"
+	done
+}
+
+testDeliverKilledBehindTheLinkHasItTakenBack() {
+	assertReply "451 4.3.0 " "$(killed_at M/ fsync 2)"
+	assertClean "killed at the sync of the directory"
+}
+
+# Stopped when the message is written and, of an mbox, synced: at a call that its guard does not make.
+# The tracer is in another session, so that what is ended is deliver itself.
+testStoppedDeliverIsEndedAtItsTimeout() {
+	local mailbox at begin
+	for mailbox in M/ box; do
+		users $mailbox
+		at=fsync:signal=STOP:when=1
+		[ $mailbox = M/ ] || at=write:signal=STOP:when=2
+		as_deliver "case \$* in *' -x '*) exec $BIN/deliver \"\$@\" ;; esac" \
+			"exec strace -DDD -f -o /dev/null -e inject=$at $BIN/deliver \"\$@\""
+		begin=$SECONDS
+		assertReply "451 4.3.0 " \
+			"$(HELPER=$T/helper send alice -o "Mailbox $mailbox" -o 'DeliverTimeout 1')" $mailbox
+		assertTrue "took $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -le 4 ]"
+		assertClean "stopped, $mailbox"
+	done
+}
+
+# ---- several recipients ---------------------------------------------------------------------------
+
+testOneRecipientThatFailsStopsTheOthers() {
+	local bad name
+	for name in alice bob; do
+		for bad in 'chmod 500 tmp' 'chmod 500 new' 'rmdir tmp'; do
+			users M/
+			# shellcheck disable=SC2086  # words are wanted
+			(cd "$D/$name/M" && owner $bad) || fail "$bad"
+			assertReply "451 4." "$(send 'alice bob' -o 'Mailbox M/' -o 'CreateMailbox no')" "$name: $bad"
+			assertClean "$name: $bad"
+		done
+		users box
+		owner chmod 400 "$D/$name/box"
+		assertReply "451 4.2.0 " "$(send 'alice bob' -o 'Mailbox box')" "$name: unwritable mbox"
+		assertClean "$name: unwritable mbox"
+	done
+}
+
+# killing NAME CALL -- deliver for that one is killed there, the other's is not.
+killing() {
+	as_deliver "case \$* in */$1/*) exec strace -f -o /dev/null -e inject=$2:signal=KILL:when=1 $BIN/deliver \"\$@\" ;; esac" \
+		"exec $BIN/deliver \"\$@\""
+}
+
+testOneDeliverThatIsKilledStopsTheOthers() {
+	local name call
+	for name in alice bob; do
+		for call in fsync linkat; do
+			users M/
+			killing $name $call
+			assertReply "451 4.3.0 " "$(HELPER=$T/helper send 'alice bob' -o 'Mailbox M/')" \
+				"$name killed at $call"
+			assertNothing "$name killed at $call"
+		done
+		users box
+		killing $name write
+		assertReply "451 4.3.0 " "$(HELPER=$T/helper send 'alice bob' -o 'Mailbox box')" \
+			"$name killed at write"
+		assertClean "$name killed at write"
+	done
+}
+
+testFailedSyncOfOneRecipientStopsTheOthers() {
+	local name n
+	pliant_deliver
+	for name in alice bob; do
+		for n in 1 2; do
+			users M/
+			as_deliver "case \$* in */$name/*) exec $(failing fsync EIO $n) $BIN/pliant \"\$@\" ;; esac" \
+				"exec $BIN/deliver \"\$@\""
+			assertReply "451 4.3.0 " "$(HELPER=$T/helper send 'alice bob' -o 'Mailbox M/')" \
+				"sync $n of $name"
+			assertClean "sync $n of $name"
+		done
+	done
+}
+
+# ---- a client that goes away ------------------------------------------------------------------------
+
+# gone HOW -- cut the dialogue everywhere; only the whole of it may deliver, and once.
+gone() {
+	local runs
+	users M/
+	dialogue alice >asked
+	runs=$(($(stat -c %s asked) + 1))
+	[ "$1" = eof ] || runs=$((runs - $(sed '/^DATA/q' asked | wc -c)))
+	"$PYTHON" durability_client.py "$1" asked "$D/alice/M" "$BIN/smtp-stdio" -C /dev/null \
+		-o "DeliverPath $BIN/deliver" -o "Hostname mx.test" -o "Users $D/%u" -o 'Mailbox M/' >told
+	printf '1 at %d of %d\n%d runs\n' "$(stat -c %s asked)" "$(stat -c %s asked)" "$runs" >want
+	assertEquals "what was delivered at which cut" "$(cat want)" "$(cat told)"
+	assertFiles "0 1 0" "$D/alice/M"
+	sed '1,/^$/d' "$D"/alice/M/new/* >body
+	sed '1,/^$/d' message >want
+	assertOctets want body
+}
+
+testClientThatEndsItsSideAnywhereDeliversOnlyTheWhole() {
+	printf 'Subject: text\n\nA line.\n' >message
+	gone eof
+}
+
+testClientThatClosesBehindDataDeliversOnlyTheWhole() {
+	printf 'Subject: text\n\nA line.\n' >message
+	gone close
+}
+
+testClientThatResetsBehindDataDeliversOnlyTheWhole() {
+	printf 'Subject: text\n\nA line.\n\nAnother.\n' >message
+	gone reset
+}
+
+. shunit2
