@@ -1,0 +1,269 @@
+#!/bin/bash
+# The protocol, as the real program speaks it: recorded dialogues, long lines, large messages and
+# what looks like the end of a message and is none.
+. "$(dirname "$0")/lib.sh"
+
+D=$TOP/tests/dialogues
+
+# maildir DIR -- an empty directory that the program may deliver into.
+maildir() {
+	rm -rf "$1"
+	if [ "$(id -u)" -eq 0 ]; then install -d -o nobody -g nogroup "$1"; else mkdir -p "$1"; fi
+}
+
+# talk [ARG ...] -- the program, everything into $T/mail/; ids are made one.
+talk() {
+	smtp -o "Mailbox $T/mail/" "$@" 2>"$T/log" | ids
+}
+
+ids() {
+	sed -E 's/^250 2\.0\.0 [0-9a-f]+\.[0-9a-f]+\.[0-9]+ delivered/250 2.0.0 ID delivered/'
+}
+
+# octets FILE -- a recorded dialogue as the client sends it.
+octets() {
+	case $1 in
+	*.in) crlf <"$1" ;;
+	*) cat "$1" ;;
+	esac
+}
+
+# replay FILE [ARG ...] -- what the program says to a recorded dialogue.
+replay() {
+	local file=$1 conf=${1%.*}.conf user
+	shift
+	maildir "$T/mail"
+	if [ ! -e "$conf" ] || ! grep -q Users "$conf"; then
+		set -- -o "Mailbox $T/mail/" "$@"
+	fi
+	for user in alice bob postmaster; do
+		mkdir -p "$T/users"
+		maildir "$T/users/$user"
+	done
+	[ ! -e "$conf" ] || { sed "s|@T@|$T|" "$conf" >"$T/conf"; set -- -C "$T/conf" "$@"; }
+	octets "$file" | smtp "$@" 2>"$T/log" | ids
+}
+
+testEveryRecordedDialogueIsAnsweredAsRecorded() {
+	local file n=0
+	for file in "$D"/*.in "$D"/*.raw; do
+		n=$((n + 1))
+		replay "$file" >"$T/said"
+		crlf <"${file%.*}.out" >"$T/expected"
+		cmp -s "$T/said" "$T/expected" || {
+			diff -a "$T/expected" "$T/said"
+			fail "${file##*/}: not what was recorded"
+		}
+		if grep -q 'session killed\|ended' "$T/log"; then
+			cat "$T/log"
+			fail "${file##*/}: the session did not end by itself"
+		fi
+	done
+	assertTrue "there are recorded dialogues" "[ $n -ge 20 ]"
+	for file in "$D"/*.out; do
+		[ -e "${file%.out}.in" ] || [ -e "${file%.out}.raw" ] || fail "$file has no input"
+	done
+}
+
+# A reply of the table that no dialogue shows is one that no test has seen.
+testEveryReplyOfTheTableIsRecorded() {
+	local text n=0
+	# These need a monitor that fails or a silent client, or the monitor says them otherwise.
+	local others='nothing came for too long|not now; try again later|"refused"|user not local'
+	others="$others|mailbox exists"
+	while read -r text; do
+		n=$((n + 1))
+		grep -qF -- "$text" "$D"/*.out || fail "no dialogue shows: $text"
+	done < <(sed -n '/table\[\] = {/,/^};/p' "$TOP/smtp-stdio/reply.c" | grep -Ev "$others" |
+		sed -nE 's/.*"([A-Za-z][^"\\]{3,})(\\n)?".*/\1/p')
+	assertTrue "the table was read ($n)" "[ $n -ge 30 ]"
+}
+
+testAMessageIsDeliveredToTheOctet() {
+	local file
+	replay "$D/octets-in-data.raw" >/dev/null
+	assertEquals 1 "$(files "$T/mail/new")"
+	file=$(echo "$T"/mail/new/*)
+	printf '\000\001\377\200 octets \t\n\000\n.\na\n \n' >"$T/expected"
+	tail -c "$(stat -c %s "$T/expected")" "$file" | cmp - "$T/expected" || fail "other octets"
+	assertEquals "nothing between our lines and the message" 0 \
+		"$(head -c "-$(stat -c %s "$T/expected")" "$file" | grep -cvE '^[A-Z][A-Za-z-]*: |^	')"
+}
+
+testNothingIsDeliveredOfAMessageThatWasNotEnded() {
+	local n
+	replay "$D/broken-off.raw" >/dev/null
+	n=$(find "$T/mail" -type f | wc -l)
+	assertEquals 0 "$n"
+}
+
+# A size just at and just beyond SizeLimit, octets on the wire.
+testAMessageBeyondSizeLimitIsRefusedAtItsEnd() {
+	local size
+	for size in 65535 65536 65537 65538 200000; do
+		maildir "$T/mail"
+		{
+			printf '%s\r\n' 'EHLO client.test' 'MAIL FROM:<a@client.test>' \
+				'RCPT TO:<b@mx.test>' DATA
+			head -c $((size - 3)) /dev/zero | tr '\0' x | sed 's/^x/..&/'
+			printf '\r\n.\r\n'
+			printf '%s\r\n' DATA 'MAIL FROM:<a@client.test>' QUIT
+		} | talk -o 'SizeLimit 65536' | tail -n 4 >"$T/said"
+		if [ $size -le 65536 ]; then echo '250 2.0.0 ID delivered'; else
+			echo '552 5.3.4 message too large'; fi >"$T/expected"
+		printf '%s\n' '503 5.5.1 say MAIL first' '250 2.1.0 sender ok' '221 2.0.0 goodbye' \
+			>>"$T/expected"
+		crlf <"$T/expected" | cmp - "$T/said" || fail "at $size octets"
+		assertEquals "$size" "$([ $size -le 65536 ] && echo 1 || echo 0)" \
+			"$(find "$T/mail" -path '*/new/*' -type f | wc -l)"
+	done
+}
+
+# A line of any length is swallowed in the memory that the session has from the start.
+testALineOfAMebibyteTakesNoMemory() {
+	maildir "$T/mail"
+	cat >"$T/long.py" <<-'EOF'
+		import subprocess, sys, time
+
+		p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+		def peak():
+		    child = open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()[0]
+		    status = open(f"/proc/{child}/status").read()
+		    return int(status.split("VmHWM:")[1].split()[0])
+
+		def line(octets):
+		    p.stdin.write(octets + b"\r\n")
+		    p.stdin.flush()
+		    return p.stdout.readline()
+
+		p.stdout.readline()
+		replies = [line(b"NOOP " + b"x" * 200000)]
+		before = peak()
+		replies += [line(b"x" * (1 << 20)), line(b"NOOP " + b"x" * (1 << 23)), line(b"NOOP")]
+		print("grown", peak() - before, "kB")
+		replies += [line(b"QUIT")]
+		p.wait()
+		for reply in replies:
+		    print(reply.decode().rstrip())
+	EOF
+	python3 "$T/long.py" "$BIN/smtp-stdio" -C /dev/null -o "Mailbox $T/mail/" >"$T/said"
+	cat >"$T/expected" <<-'EOF'
+		grown 0 kB
+		500 5.5.2 line too long
+		500 5.5.2 line too long
+		500 5.5.2 line too long
+		250 2.0.0 ok
+		221 2.0.0 goodbye
+	EOF
+	diff "$T/expected" "$T/said" || fail "a long line is not refused, or is kept"
+}
+
+# A client types slowly: a bare LF is refused before the line has its CRLF.
+testABareLfIsRefusedAtOnce() {
+	cat >"$T/bare.py" <<-'EOF'
+		import subprocess, sys
+
+		p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+		p.stdout.readline()
+		p.stdin.write(b"EHLO client.test\n")
+		p.stdin.flush()
+		print(p.stdout.readline().decode().rstrip())
+		p.stdin.write(b"QUIT\nQUIT\r\nNOOP\r\n")
+		p.stdin.flush()
+		print(p.stdout.readline().decode().rstrip())
+		p.stdin.close()
+		print(len(p.stdout.read()), p.wait())
+	EOF
+	timeout 10 python3 "$T/bare.py" "$BIN/smtp-stdio" -C /dev/null >"$T/said"
+	printf '%s\n' '500 5.5.2 a command ends in CRLF, not in a bare LF' '250 2.0.0 ok' '0 0' \
+		>"$T/expected"
+	diff "$T/expected" "$T/said" || fail "not told at once, or told twice"
+}
+
+# Over a real TCP socket: what comes after a lookalike of the end belongs to the same message.
+testNoLookalikeOfTheEndSmugglesAMessageIn() {
+	maildir "$T/mail"
+	cat >"$T/smuggle.py" <<-'EOF'
+		import os, socket, subprocess, sys
+
+		box, program = sys.argv[1], sys.argv[2:]
+		REFUSED = [b"\n.\n", b"\n.\r\n", b"\n.\r", b"\r.\r", b"\r.\n", b"\r.\r\n", b"\r\n.\n",
+		    b"\r\n.\r", b"\r\n.\r\r\n", b"\r\n\r.\r\n", b"\n\n.\r\n", b"\r\n\n.\r\n",
+		    b"\r\n.\r\x00\n", b"\r\x00\n.\r\n"]
+		TAKEN = [b"\r\n\x00.\r\n", b"\r\n.\x00\r\n", b"\r\n..\r\n", b"\r\n .\r\n", b"\r\n. \r\n",
+		    b"\x85.\x85"]
+		BEFORE = (b"EHLO client.test\r\nMAIL FROM:<a@client.test>\r\nRCPT TO:<b@mx.test>\r\n"
+		    b"DATA\r\n")
+		TEXT = b"Subject: one\r\n\r\ntext"
+		SECOND = (b"MAIL FROM:<evil@client.test>\r\nRCPT TO:<c@mx.test>\r\nDATA\r\n"
+		    b"Subject: two\r\n\r\nsmuggled\r\n.\r\n")
+		AFTER = b"NOOP\r\nMAIL FROM:<d@client.test>\r\nQUIT\r\n"
+
+		def serve(listener):
+		    client = socket.create_connection(listener.getsockname())
+		    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+		    server = listener.accept()[0]
+		    process = subprocess.Popen(program, stdin=server, stdout=server)
+		    server.close()
+		    client.settimeout(10)
+		    return client, process
+
+		def talk(listener, ending, later):
+		    client, process = serve(listener)
+		    replies = client.makefile("rb")
+		    client.sendall(BEFORE)
+		    while not replies.readline().startswith(b"354"):
+		        pass
+		    if later:
+		        client.sendall(TEXT + ending)
+		        # The program sleeps in read again: it has seen this segment alone.
+		        while unread(process.pid) or not asleep(process.pid):
+		            os.sched_yield()
+		        client.sendall(SECOND)
+		        client.sendall(AFTER)
+		    else:
+		        client.sendall(TEXT + ending + SECOND + AFTER)
+		    said = [line[:9] for line in replies]
+		    process.wait()
+		    return said
+
+		def children(pid):
+		    return open(f"/proc/{pid}/task/{pid}/children").read().split()
+
+		def asleep(pid):
+		    child = children(pid)[0]
+		    return open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()[0] == "S"
+
+		def unread(pid):
+		    # column rx_queue of the server's end
+		    return any(line.split()[4].split(":")[1] != "00000000" and line.split()[3] == "01"
+		        for line in open("/proc/net/tcp").readlines()[1:]
+		        if line.split()[1].endswith(f":{PORT:04X}"))
+
+		listener = socket.create_server(("127.0.0.1", 0))
+		PORT = listener.getsockname()[1]
+		for later in False, True:
+		    for ending in REFUSED + TAKEN:
+		        fault = ending in REFUSED
+		        said = talk(listener, ending, later)
+		        good = [b"550 5.5.2" if fault else b"250 2.0.0", b"250 2.0.0", b"250 2.1.0",
+		            b"221 2.0.0"]
+		        new = os.path.join(box, "new")
+		        found = [os.path.join(new, name) for name in os.listdir(new)] \
+		            if os.path.isdir(new) else []
+		        # Whole, and as one message, or not at all.
+		        texts = [open(name, "rb").read() for name in found]
+		        sent = [] if fault else [True]
+		        if said != good or [b"text" in t and b"smuggled" in t for t in texts] != sent:
+		            print(ending, "later" if later else "same segment", said, texts)
+		        for name in found:
+		            os.unlink(name)
+		print("done")
+	EOF
+	timeout 60 python3 "$T/smuggle.py" "$T/mail" "$BIN/smtp-stdio" -C /dev/null \
+		-o "DeliverPath $BIN/deliver" -o "Mailbox $T/mail/" >"$T/said" 2>"$T/log"
+	assertEquals "done" "$(cat "$T/said")"
+}
+
+. shunit2
