@@ -1,0 +1,145 @@
+/*
+ * fuzz_config.c -- the configuration: two sources, apart by a NUL; what smtp-stdio -T would print of
+ * them reads back as the same settings, and numbers are what they say.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../smtp-stdio/config.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+enum {
+	PRINTED_MAX = 4 * CONFIG_MAX
+};
+
+static void
+demand(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	(void)fprintf(stderr, "%s\n", what);
+	abort();
+}
+
+/* As print() in main.c. */
+static size_t
+print(const struct config *config, char out[PRINTED_MAX])
+{
+	size_t n = 0;
+
+	for (unsigned key = 0; key < KEYWORDS; key++)
+		if (key == KEY_DOMAIN)
+			for (size_t i = 0; i < config->domains_count; i++)
+				n += (size_t)snprintf(
+				    out + n, PRINTED_MAX - n, "Domain %s\n", config->domains[i]);
+		else if (config->text[key] != NULL)
+			n += (size_t)snprintf(out + n, PRINTED_MAX - n, "%s %s\n",
+			    config_name((enum keyword)key), config->text[key]);
+	demand(n < PRINTED_MAX, "config: longer than its sources");
+	return n;
+}
+
+/* Digits and a unit, in numbers that hold any of 30 digits; the bounds of limits.h. */
+static void
+check_number(const char *text, uint64_t number, uint64_t least, uint64_t most)
+{
+	static const struct {
+		char unit;
+		unsigned factor;
+	} units[] = {{'K', 1024}, {'M', 1048576}, {'G', 1073741824}, {'s', 1}, {'m', 60},
+	    {'h', 3600}, {'d', 86400}};
+	unsigned __int128 n = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = n * 10 + (unsigned)(*text - '0');
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (*text != 0 && *text == units[i].unit)
+			n *= units[i].factor;
+	demand(n == number, "config: a number is another");
+	demand(number >= least && number <= most, "config: a number is out of bounds");
+}
+
+static void
+check_settings(const struct config *c)
+{
+	static const struct {
+		enum keyword key;
+		uint64_t least, most;
+	} numbers[] = {{KEY_MINIMUM_UID, UID_LEAST, UID_MOST},
+	    {KEY_SIZE_LIMIT, SIZE_LEAST, SIZE_MOST},
+	    {KEY_RECIPIENT_LIMIT, RECIPIENTS_LEAST, RECIPIENTS_MOST},
+	    {KEY_COMMAND_TIMEOUT, SECONDS_LEAST, SECONDS_MOST},
+	    {KEY_SESSION_TIMEOUT, SECONDS_LEAST, SECONDS_MOST},
+	    {KEY_DELIVER_TIMEOUT, SECONDS_LEAST, SECONDS_MOST}};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		check_number(c->text[numbers[i].key], c->number[numbers[i].key], numbers[i].least,
+		    numbers[i].most);
+	demand(c->number[KEY_VERIFY] == (strcmp(c->text[KEY_VERIFY], "yes") == 0) &&
+		   c->number[KEY_CREATE_MAILBOX] ==
+		       (strcmp(c->text[KEY_CREATE_MAILBOX], "yes") == 0) &&
+		   c->number[KEY_LANDLOCK] == (strcmp(c->text[KEY_LANDLOCK], "require") == 0),
+	    "config: yes or no is the other");
+	demand(c->users == (strcmp(c->text[KEY_USERS], "any") == 0         ? USERS_ANY
+			       : strcmp(c->text[KEY_USERS], "passwd") == 0 ? USERS_PASSWD
+									   : USERS_DIRECTORY),
+	    "config: other users");
+	demand(c->domains_count <= DOMAINS_MAX && (c->users == USERS_ANY || c->domains_count > 0),
+	    "config: domains");
+	for (unsigned key = 0; key < KEYWORDS; key++)
+		demand(c->text[key] == NULL || (strlen(c->text[key]) <= VALUE_MAX &&
+						   strchr(c->text[key], '\n') == NULL),
+		    "config: a value is too long, or two lines");
+}
+
+static void
+same(const struct config *one, const struct config *other)
+{
+	demand(one->users == other->users && one->domains_count == other->domains_count,
+	    "-T: other users or domains");
+	for (size_t i = 0; i < one->domains_count; i++)
+		demand(strcmp(one->domains[i], other->domains[i]) == 0, "-T: another domain");
+	for (unsigned key = 0; key < KEYWORDS; key++) {
+		const char *a = one->text[key], *b = other->text[key];
+		demand(one->number[key] == other->number[key], "-T: another number");
+		demand(
+		    key == KEY_DOMAIN || (a == NULL) == (b == NULL), "-T: a setting came or went");
+		demand(key == KEY_DOMAIN || a == NULL || strcmp(a, b) == 0, "-T: another text");
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+	static char texts[2][CONFIG_MAX + 1], printed[PRINTED_MAX];
+	struct config config = {0}, reread = {0};
+	struct config_error error;
+
+	if (size > CONFIG_MAX)
+		return 0;
+	const unsigned char *nul = size > 0 ? memchr(data, 0, size) : NULL;
+	size_t first = nul != NULL ? (size_t)(nul - data) : size;
+	size_t second = nul != NULL ? size - first - 1 : 0;
+	if (size > 0)
+		memcpy(texts[0], data, first);
+	if (second > 0)
+		memcpy(texts[1], nul + 1, second);
+
+	error.what = NULL;
+	bool good = config_parse(&config, "file", texts[0], first, &error) &&
+		    config_parse(&config, "-o", texts[1], second, &error) &&
+		    config_finish(&config, "mx.test", &error);
+	if (!good) {
+		demand(error.what != NULL && strlen(error.key) < sizeof error.key,
+		    "config: an error without a name");
+		return 0;
+	}
+	check_settings(&config);
+	size_t len = print(&config, printed);
+	demand(config_parse(&reread, "-T", printed, len, &error), "-T: cannot be read");
+	demand(config_finish(&reread, "other.test", &error), "-T: contradicts itself");
+	same(&config, &reread);
+	return 0;
+}
