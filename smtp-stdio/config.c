@@ -278,6 +278,7 @@ config_parse(
 		char *next = lf != NULL ? lf : end;
 
 		error->line++;
+		error->key[0] = 0; /* the last line's */
 		*next = 0;
 		error->what = "a NUL or control character";
 		for (const char *c = text; c < next; c++)
