@@ -21,7 +21,12 @@ leave() {
 	for pid in "${PIDS[@]:-}"; do
 		[ -z "$pid" ] || kill "$pid" 2>/dev/null
 	done
+	PIDS=()
 	cd / && rm -rf "$T"
+}
+# shunit2 takes the EXIT trap for itself, and calls this at its end.
+oneTimeTearDown() {
+	leave
 }
 trap leave EXIT
 cd "$T" || exit 1
