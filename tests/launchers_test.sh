@@ -1,0 +1,330 @@
+#!/bin/bash
+# launchers_test.sh -- every way to start smtp-stdio that units/ and the manual name, really started.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+
+export LD_LIBRARY_PATH=$PARTS/usr/lib/x86_64-linux-gnu:$PARTS/usr/lib/postfix
+
+BOX=$T/box
+cat >"$T/conf" <<EOF
+Hostname mx.test
+Domain here.test
+Mailbox $BOX/in/
+DeliverPath $BIN/deliver
+EOF
+SMTP="$BIN/smtp-stdio -C $T/conf"
+
+# One client: says what it should, waits for each reply, and writes every octet that it hears.
+cat >"$T/client.py" <<'EOF'
+import socket, sys, time
+def connect(where, port):
+    end = time.monotonic() + 10
+    while True:
+        try:
+            if port == "unix":
+                s = socket.socket(socket.AF_UNIX)
+                s.connect(where)
+                return s
+            return socket.create_connection((where, int(port)))
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+s = connect(sys.argv[1], sys.argv[2])
+s.settimeout(15)
+heard = s.makefile("rb")
+def reply():
+    while True:
+        line = heard.readline()
+        sys.stdout.buffer.write(line)
+        if line[3:4] != b"-":
+            return
+reply()
+for command in ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<x@elsewhere.test>",
+                "RCPT TO:<y@here.test>", "DATA", "Subject: launched\r\n\r\ntext\r\n.", "QUIT"):
+    s.sendall(command.encode() + b"\r\n")
+    reply()
+sys.stdout.buffer.write(heard.read())  # to the end of the connection
+EOF
+
+setUp() {
+	rm -rf "$BOX" syslog log heard
+	install -d "$BOX"
+	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$BOX"
+	: >log
+}
+
+tearDown() {
+	local pid
+	for pid in "${PIDS[@]:-}"; do
+		[ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null
+	done
+	PIDS=()
+}
+
+# part FILE PACKAGE || return -- skip if a part that is unpacked beside the build is not there.
+part() {
+	[ -x "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
+}
+
+# up CMD ... -- start a launcher; its standard error is ./log.
+up() {
+	"$@" >>log 2>&1 </dev/null &
+	PIDS+=($!)
+}
+
+# sessions -- those of our programs that run, whatever started them.
+sessions() {
+	pgrep -f "^[^ ]*smtp-stdio -C $T/conf|^$BIN/deliver "
+}
+none() {
+	[ -z "$(sessions)" ]
+}
+
+# arrived WANT -- one message came through, WANT is in its Received line, the client heard nothing
+# but SMTP, and nothing runs any more.
+WANT_HEARD='220 mx.test ESMTP
+250-mx.test
+250-PIPELINING
+250-SIZE 36700160
+250-8BITMIME
+250 ENHANCEDSTATUSCODES
+250 2.1.0 sender ok
+550 5.7.1 mail for this domain is not taken here
+250 2.1.5 recipient ok
+354 send the message; end it with CRLF.CRLF
+250 2.0.0 ID delivered
+221 2.0.0 goodbye'
+arrived() {
+	assertEquals "heard" "$WANT_HEARD" "$(sed 's/\r$//; s/ [0-9a-f]*\.[0-9a-f]*\.1 delivered$/ ID delivered/' heard)"
+	assertEquals "every line ends in CRLF" 12 "$(grep -c $'\r$' heard)"
+	assertEquals "messages" 1 "$(files "$BOX/in/new")"
+	assertEquals "Received" "$1" "$(sed -n '/^Received: /{s///p;q}' "$BOX"/in/new/*)"
+	assertEquals "what was sent" "$(printf 'Subject: launched\n\ntext')" "$(tail -n 3 "$BOX"/in/new/*)"
+	assertTrue "nothing runs any more: $(sessions)" "wait_for none"
+}
+
+# client HOST PORT
+client() {
+	python3 "$T/client.py" "$1" "$2" >heard 2>client.log
+	assertEquals "the client: $(cat client.log)" 0 $?
+}
+
+# logged FILE PEER -- the refusal and the delivery stand there.
+logged() {
+	assertEquals "refusal" 1 "$(grep -c "refused id=.* client=$2 .*to=<x@elsewhere.test>" "$1")"
+	assertEquals "delivery" 1 "$(grep -c "delivered id=.* client=$2 .*to=<y@here.test>" "$1")"
+}
+
+# with_syslog CMD ... -- where /dev/log is ours, and what is sent there comes to ./syslog; root only.
+cat >"$T/syslog.py" <<'EOF'
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("dev/log")
+os.chmod("dev/log", 0o666)
+out = open("syslog", "wb", 0)
+while True:
+    out.write(s.recv(65536) + b"\n")
+EOF
+with_syslog() {
+	rm -rf dev
+	mkdir dev
+	touch dev/null dev/urandom
+	up python3 "$T/syslog.py"
+	wait_for test -e syslog
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	up unshare -m --propagation private sh -c 'for node in null urandom; do
+		mount --bind "/dev/$node" "dev/$node" || exit; done
+		mount --rbind dev /dev && exec "$@"' sh "$@"
+}
+
+# ---- super-servers ------------------------------------------------------------------------------
+
+testXinetd() {
+	need_root && part usr/sbin/xinetd xinetd || return
+	local port
+	port=$(free_port)
+	sed -e "s|= /usr/local/sbin/smtp-stdio|= $BIN/smtp-stdio|" \
+		-e "s|^{|{\ntype = UNLISTED\nport = $port\nbind = 127.0.0.1\nserver_args = -C $T/conf|" \
+		"$TOP/units/smtp-stdio.xinetd" >xinetd.conf
+	with_syslog "$PARTS/usr/sbin/xinetd" -dontfork -f "$T/xinetd.conf" -pidfile "$T/xinetd.pid"
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])"
+	logged syslog 127.0.0.1
+}
+
+testOpenbsdInetd() {
+	need_root && part usr/sbin/inetd openbsd-inetd || return
+	local port
+	port=$(free_port)
+	sed -e "s|^smtp|127.0.0.1:$port|" \
+		-e "s|/usr/local/sbin/smtp-stdio.*|$BIN/smtp-stdio smtp-stdio -C $T/conf|" \
+		"$TOP/units/inetd.conf" >inetd.conf
+	with_syslog "$PARTS/usr/sbin/inetd" -i "$T/inetd.conf"
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])"
+	logged syslog 127.0.0.1
+}
+
+testTcpserver() {
+	part usr/bin/tcpserver ucspi-tcp || return
+	local port
+	port=$(free_port)
+	sed -e "s| 0 25 /usr/local/sbin/smtp-stdio| 127.0.0.1 $port $SMTP|" -e "s|exec tcpserver|exec $PARTS/usr/bin/tcpserver|" \
+		"$TOP/units/tcpserver.run" >run
+	up sh run
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])"
+	logged log 127.0.0.1
+}
+
+testSystemdSocketActivate() {
+	local port
+	port=$(free_port)
+	# shellcheck disable=SC2086  # words are wanted
+	up systemd-socket-activate -l "127.0.0.1:$port" --accept --inetd $SMTP
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])"
+	logged log 127.0.0.1
+}
+
+testSystemdTakesTheUnits() {
+	mkdir -p verify
+	cp "$TOP"/units/*.socket "$TOP"/units/*.service verify/
+	sed -i "s|=/usr/local/sbin/smtp-stdio|=$BIN/smtp-stdio|" verify/*.service
+	assertTrue "the program of this build" "grep -q '^ExecStart=$BIN/smtp-stdio' verify/*.service"
+	(cd verify && systemd-analyze verify --man=no -- *) >out 2>&1
+	assertEquals "status" 0 $?
+	assertEquals "" "$(cat out)"
+}
+
+# ---- socat --------------------------------------------------------------------------------------
+
+testSocatOverIpv4() {
+	local port
+	port=$(free_port)
+	up socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$SMTP"
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])"
+	logged log 127.0.0.1
+}
+
+testSocatOverPipes() {
+	local port
+	port=$(free_port)
+	up socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$SMTP,pipes"
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])"
+}
+
+testIpv6IsMarkedInTheTrace() {
+	python3 -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
+		{ skip "there is no ::1 here"; return; }
+	local port
+	port=$(free_port)
+	# shellcheck disable=SC2086  # words are wanted
+	up systemd-socket-activate -l "[::1]:$port" --accept --inetd $SMTP
+	client ::1 "$port"
+	arrived "from client.test ([IPv6:::1])"
+	logged log ::1
+	tearDown
+	setUp
+	port=$(free_port)
+	# shellcheck disable=SC2086  # words are wanted
+	up systemd-socket-activate -l "[::]:$port" --accept --inetd $SMTP
+	client 127.0.0.1 "$port"
+	arrived "from client.test ([127.0.0.1])" # IPv4 on a socket of both
+}
+
+testAUnixSocketIsLocal() {
+	up socat "UNIX-LISTEN:$T/socket,fork" "EXEC:$SMTP"
+	client "$T/socket" unix
+	arrived "from client.test"
+	logged log local
+}
+
+# ---- a shell, a person --------------------------------------------------------------------------
+
+batch() {
+	crlf <<-'EOF'
+		EHLO client.test
+		MAIL FROM:<a@client.test>
+		RCPT TO:<x@elsewhere.test>
+		RCPT TO:<y@here.test>
+		DATA
+		Subject: launched
+
+		text
+		.
+		QUIT
+	EOF
+}
+
+testAFileAndAPipeAreLocal() {
+	batch >in
+	$SMTP <in >heard 2>log
+	assertEquals 0 $?
+	arrived "from client.test"
+	logged log local
+	setUp
+	# shellcheck disable=SC2002  # a pipe is wanted
+	cat in | $SMTP 2>log | cat >heard
+	arrived "from client.test"
+	logged log local
+}
+
+testTheEnvironmentTellsThePeerOnlyByAnAddress() {
+	batch >in
+	local pair
+	for pair in REMOTE_ADDR=192.0.2.1=192.0.2.1 TCPREMOTEIP=192.0.2.2=192.0.2.2 \
+		'SOCAT_PEERADDR=[2001:db8::1]=IPv6:2001:db8::1' REMOTE_HOST=192.0.2.4=192.0.2.4; do
+		setUp
+		env "${pair%=*}" "$BIN/smtp-stdio" -C "$T/conf" <in >heard 2>log
+		arrived "from client.test ([${pair##*=}])"
+	done
+	for pair in REMOTE_HOST=host.test 'REMOTE_ADDR=192.0.2.1) evil' REMOTE_ADDR= $'TCPREMOTEIP=1\nX: y' \
+		"REMOTE_ADDR=$(printf %070d 0)"; do
+		setUp
+		env "$pair" "$BIN/smtp-stdio" -C "$T/conf" <in >heard 2>log
+		arrived "from client.test"
+	done
+}
+
+# A terminal: what is typed, then what stood on the screen.  The terminal neither echoes nor turns
+# CR into LF nor LF into CRLF, so that the octets are those of the two sides.
+cat >"$T/terminal.py" <<'EOF'
+import os, pty, subprocess, sys, tty
+ours, theirs = pty.openpty()
+tty.setraw(theirs)
+child = subprocess.Popen(sys.argv[1:], stdin=theirs, stdout=theirs, stderr=open("log", "w"))
+os.close(theirs)
+typed = sys.stdin.buffer.read()
+def screen():
+    try:
+        return os.read(ours, 65536)
+    except OSError:  # the other side is closed
+        return b""
+sys.stdout.buffer.write(screen())
+os.write(ours, typed)
+while octets := screen():
+    sys.stdout.buffer.write(octets)
+sys.exit(child.wait())
+EOF
+
+testAPersonAtATerminal() {
+	# shellcheck disable=SC2086  # words are wanted
+	batch | python3 "$T/terminal.py" $SMTP >heard
+	assertEquals 0 $?
+	arrived "from client.test"
+	logged log local
+}
+
+testAPersonWhoTypesBareLfIsTold() {
+	# shellcheck disable=SC2086  # words are wanted
+	printf 'EHLO client.test\n\r\nQUIT\r\n' | python3 "$T/terminal.py" $SMTP >heard
+	assertEquals "$(printf '%s\r\n' "220 mx.test ESMTP" "500 5.5.2 a command ends in CRLF, not in a bare LF" \
+		"221 2.0.0 goodbye")" "$(cat heard)"
+}
+
+# shellcheck source=/dev/null
+. shunit2
