@@ -1,0 +1,182 @@
+#!/bin/bash
+# clients_test.sh -- real clients: each completes its session, and what it sent arrives to the octet.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+
+BOX=$T/box
+cat >"$T/conf" <<EOF
+Hostname mx.test
+Mailbox $BOX/in/
+DeliverPath $BIN/deliver
+EOF
+sed "s|^Mailbox.*|Mailbox $BOX/%u/|" conf >each
+(cat conf; echo "SizeLimit 64K") >small
+
+# A message that a careless program would change: dots at line begins, From lines, long lines, blank
+# lines at the end.  In eight.eml there are also octets above 127, in seven.eml only ASCII.
+python3 - <<'EOF'
+head = b"""From: sender@client.test
+To: ann@mx.test
+Date: Sun, 22 Nov 2026 09:00:00 +0000
+Message-ID: <1@client.test>
+Subject: to the octet
+"""
+body = (b"\n.\n..\n...\n.dot\n. \n\nFrom here\n>From there\n" + b"x" * 998 + b"\n"
+        + b"trailing blanks  \t\n" + b".\n" * 300 + b"end\n\n\n")
+eight = b"".join(bytes([i]) for i in range(128, 256))
+open("seven.eml", "wb").write(head + body)
+open("eight.eml", "wb").write(head + b"MIME-Version: 1.0\nContent-Type: text/plain; charset=iso-8859-1\n"
+                              b"Content-Transfer-Encoding: 8bit\n" + body + eight + b"\n" + b"y" * 70000 + b"\n")
+line = bytes(range(33, 127)).replace(b".", b"") * 10 + b"\n"
+open("large.eml", "wb").write(head + b"\n" + line * (30 * 1048576 // (len(line) + 1)))
+EOF
+
+# Ports of the servers with those three.
+PORT_ALL='' PORT_EACH='' PORT_SMALL=''
+oneTimeSetUp() {
+	server conf PORT_ALL
+	server each PORT_EACH
+	server small PORT_SMALL
+}
+
+# server CONF NAME -- a server with that configuration; its port in the variable NAME.
+server() {
+	local port
+	port=$(free_port)
+	systemd-socket-activate -l "127.0.0.1:$port" --accept --inetd "$BIN/smtp-stdio" -C "$T/$1" \
+		>"log.$1" 2>&1 </dev/null &
+	PIDS+=($!)
+	printf -v "$2" %s "$port"
+	wait_for grep -q '^Listening on' "log.$1"
+}
+
+setUp() {
+	rm -rf "$BOX"
+	install -d "$BOX"
+	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$BOX"
+}
+
+# arrived FILE [BOX] -- one message is there, and it is FILE to the octet after our own lines.
+arrived() {
+	local box=$BOX/${2:-in} first
+	assertEquals "messages" 1 "$(files "$box/new")"
+	first=$(awk '!/^(Return-Path|Delivered-To|Received):/ && !/^\t/ { print NR; exit }' "$box"/new/*)
+	tail -n "+$first" "$box"/new/* >got
+	assertTrue "to the octet" "cmp $1 got"
+}
+
+# ---- swaks --------------------------------------------------------------------------------------
+
+# swaks adds an empty line to every message.
+(cat seven.eml; echo) >swaks.eml
+
+testSwaksOverTcp() {
+	swaks --server "127.0.0.1:$PORT_ALL" --helo client.test --from a@client.test --to ann@mx.test \
+		--data @seven.eml >out 2>&1
+	assertEquals "status: $(tail -n 5 out)" 0 $?
+	assertTrue "it heard the end" "grep -q '^<-  221 2.0.0 goodbye' out"
+	arrived swaks.eml
+}
+
+testSwaksOverAPipe() {
+	swaks --pipe "$BIN/smtp-stdio -C $T/conf" --helo client.test --from a@client.test \
+		--to ann@mx.test --data @seven.eml >out 2>&1
+	assertEquals "status: $(tail -n 5 out)" 0 $?
+	arrived swaks.eml
+}
+
+testSwaksPipelining() {
+	swaks --server "127.0.0.1:$PORT_EACH" --helo client.test --from a@client.test --pipeline \
+		--to ann@mx.test,bob@mx.test --data @seven.eml >out 2>&1
+	assertEquals "status: $(tail -n 5 out)" 0 $?
+	assertEquals "it did" " -> DATA" "$(grep -A 1 'RCPT TO:<bob@mx.test>' out | tail -n 1)"
+	arrived swaks.eml ann
+	arrived swaks.eml bob
+}
+
+# ---- others -------------------------------------------------------------------------------------
+
+# Two messages in one session, the first to three recipients.
+testPythonSmtplib() {
+	python3 - "$PORT_EACH" 2>out <<-'EOF'
+		import smtplib, sys
+		crlf = lambda name: open(name, "rb").read().replace(b"\n", b"\r\n")
+		with smtplib.SMTP("127.0.0.1", int(sys.argv[1]), "client.test") as s:
+		    refused = s.sendmail("a@client.test", ["ann@mx.test", "bob@mx.test", "carl@mx.test"],
+		                         crlf("eight.eml"), ["BODY=8BITMIME"])
+		    assert refused == {}, refused
+		    assert s.esmtp_features["size"] == "36700160" and s.has_extn("pipelining")
+		    s.sendmail("", ["dora@mx.test"], crlf("seven.eml"))
+	EOF
+	assertEquals "status: $(cat out)" 0 $?
+	arrived eight.eml ann
+	arrived eight.eml bob
+	arrived eight.eml carl
+	arrived seven.eml dora
+	assertTrue "the null sender" "head -n 1 $BOX/dora/new/* | grep -qxF 'Return-Path: <>'"
+}
+
+testMsmtp() {
+	msmtp -C /dev/null --host=127.0.0.1 --port="$PORT_EACH" --tls=off --auth=off \
+		--domain=client.test --from=a@client.test -- ann@mx.test bob@mx.test <eight.eml >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	arrived eight.eml ann
+	arrived eight.eml bob
+}
+
+testCurl() {
+	curl -sS --crlf -T seven.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
+		"smtp://127.0.0.1:$PORT_ALL/client.test" >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	arrived seven.eml
+}
+
+testPostfixSmtpSourceInTenSessionsAtOnce() {
+	[ -x "$PARTS/usr/sbin/smtp-source" ] || { skip "postfix could not be downloaded"; return; }
+	env LD_LIBRARY_PATH="$PARTS/usr/lib/postfix:$PARTS/usr/lib/x86_64-linux-gnu" \
+		"$PARTS/usr/sbin/smtp-source" -s 10 -m 50 -l 5000 -M client.test -f a@client.test \
+		-t ann@mx.test "inet:127.0.0.1:$PORT_ALL" >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	assertEquals 50 "$(files "$BOX/in/new")"
+	assertEquals "nothing is left behind" 0 "$(files "$BOX/in/tmp")"
+	# The same body in all; what differs stands in the header.
+	assertEquals "every one is whole" 1 "$(for f in "$BOX"/in/new/*; do sed '1,/^$/d' "$f" | sha256sum; done |
+		sort -u | wc -l)"
+	assertEquals "of full length" 0 "$(find "$BOX/in/new" -type f -size -5000c | wc -l)"
+}
+
+# ---- sizes --------------------------------------------------------------------------------------
+
+testThirtyMebibytesArrive() {
+	curl -sS --crlf -T large.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
+		"smtp://127.0.0.1:$PORT_ALL/client.test" >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	assertTrue "it is that large" "[ $(stat -c %s large.eml) -gt 31000000 ]"
+	arrived large.eml
+}
+
+testAMessageOverTheLimitIsRefusedDeclaredOrNot() {
+	# curl and msmtp declare the size; smtplib, told so, does not.
+	curl -sSv --crlf -T eight.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
+		"smtp://127.0.0.1:$PORT_SMALL/client.test" >out 2>&1
+	assertEquals "curl" 55 $?
+	assertTrue "at MAIL: $(grep '^< 5' out)" "grep -q '^> MAIL FROM:<a@client.test> SIZE=' out &&
+		grep -q '^< 552 5.3.4 message too large' out && ! grep -q '^> DATA' out"
+	python3 - "$PORT_SMALL" >out 2>&1 <<-'EOF'
+		import smtplib, sys
+		message = open("eight.eml", "rb").read().replace(b"\n", b"\r\n")
+		with smtplib.SMTP("127.0.0.1", int(sys.argv[1]), "client.test") as s:
+		    s.ehlo()
+		    s.mail("a@client.test")
+		    s.rcpt("ann@mx.test")
+		    print(*s.data(message))
+		    s.sendmail("a@client.test", "ann@mx.test", "Subject: after\r\n\r\n")
+	EOF
+	assertEquals "smtplib: $(cat out)" 0 $?
+	assertEquals "552 b'5.3.4 message too large'" "$(cat out)"
+	printf 'Subject: after\n\n' >want
+	arrived want # in the same session, and nothing else
+}
+
+# shellcheck source=/dev/null
+. shunit2
