@@ -62,6 +62,8 @@ while time.monotonic() - begin < 20:
             send(b"NOOP\r\n")
         except OSError:
             break
+if time.monotonic() - begin >= 20:
+    child.kill()  # it was to end by itself
 child.wait()
 print(int((time.monotonic() - begin) * 1000), file=open("ms", "w"))
 EOF
@@ -194,6 +196,7 @@ testCommentsBlanksCrlfAndCaseDoNotMatter() {
 	"$BIN/smtp-stdio" -C plain -T >want
 	"$BIN/smtp-stdio" -C conf -T >got 2>&1
 	assertTrue "the same settings" "cmp want got"
+	assertTrue "# inside a word is none" "grep -qx 'Mailbox /a#b/' got"
 	assertTrue "they were read" "grep -qx 'DeliverCommand /bin/x a  b' got"
 }
 
@@ -502,6 +505,19 @@ testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 	assertEquals "no sender is an empty argument" "<>" "$(cat "$BOX/arguments")"
 }
 
+testNoAddressBecomesAnOptionOfDeliverCommand() {
+	says "EHLO x" "MAIL FROM:<-x@client.test>" "MAIL FROM:<a@client.test>" "RCPT TO:<-x@x.test>" \
+		"RCPT TO:<\"a b\"@x.test>" "RCPT TO:<a@x.test>" QUIT >in
+	session -o "DeliverCommand $T/mda/run" <in
+	assertEquals 5.1.7 "$(reply 3 | cut -d' ' -f2)"
+	assertEquals "550 5.1.1 no such mailbox here" "$(reply 5)"
+	assertEquals "550 5.1.1 no such mailbox here" "$(reply 6)"
+	assertEquals "250 2.1.5 recipient ok" "$(reply 7)"
+	session <in
+	assertEquals "deliver takes the sender" "250 2.1.0 sender ok" "$(reply 3)"
+	assertEquals "and the recipient" "250 2.1.5 recipient ok" "$(reply 5)"
+}
+
 testDeliverCommandRunsAsTheUserInThatHome() {
 	need_root || return
 	message Alice@mx.test >in
@@ -577,7 +593,7 @@ testTheFirstLineWithACodeOfThatClassBecomesTheText() {
 
 testAMebibyteOfOutputBlocksNobody() {
 	head -c 1048576 /dev/zero | tr '\0' x >"$T/mda/output"
-	foreign
+	message a@x.test | session -o "DeliverCommand $T/mda/run" -o "DeliverTimeout 5s"
 	assertEquals "250 2.0.0" "$(reply $DOT | cut -c1-9)"
 	assertTrue "it came to its end" "grep -qx text $BOX/message"
 }
