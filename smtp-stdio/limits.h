@@ -32,6 +32,7 @@ enum {
 	DOMAINS_MAX = 64,   /* Domain */
 	PATH_OCTETS = 1024, /* a mailbox path once its pattern is filled in */
 	WORDS_MAX = 32,     /* words of DeliverCommand */
+	OPTIONS_MAX = 64,   /* -o; three times the keywords */
 	NAME_OCTETS = 64,   /* a user's or group's name; Linux: 32 */
 
 	/* Keywords: default, least, most. */

@@ -84,7 +84,7 @@ slurp(const char *path, bool must, char text[CONFIG_MAX + 1], size_t *len)
 
 struct arguments {
 	const char *file;
-	char *options[2 * KEYWORDS]; /* -o, in their order */
+	char *options[OPTIONS_MAX]; /* -o, in their order */
 	size_t count;
 	bool test;
 };
