@@ -56,6 +56,8 @@ setUp() {
 	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$BOX"
 }
 
+# A client that waits for ever fails: timeout(1) ends it.
+
 # arrived FILE [BOX] -- one message is there, and it is FILE to the octet after our own lines.
 arrived() {
 	local box=$BOX/${2:-in} first
@@ -71,7 +73,7 @@ arrived() {
 (cat seven.eml; echo) >swaks.eml
 
 testSwaksOverTcp() {
-	swaks --server "127.0.0.1:$PORT_ALL" --helo client.test --from a@client.test --to ann@mx.test \
+	timeout 20 swaks --server "127.0.0.1:$PORT_ALL" --helo client.test --from a@client.test --to ann@mx.test \
 		--data @seven.eml >out 2>&1
 	assertEquals "status: $(tail -n 5 out)" 0 $?
 	assertTrue "it heard the end" "grep -q '^<-  221 2.0.0 goodbye' out"
@@ -79,14 +81,14 @@ testSwaksOverTcp() {
 }
 
 testSwaksOverAPipe() {
-	swaks --pipe "$BIN/smtp-stdio -C $T/conf" --helo client.test --from a@client.test \
+	timeout 20 swaks --pipe "$BIN/smtp-stdio -C $T/conf" --helo client.test --from a@client.test \
 		--to ann@mx.test --data @seven.eml >out 2>&1
 	assertEquals "status: $(tail -n 5 out)" 0 $?
 	arrived swaks.eml
 }
 
 testSwaksPipelining() {
-	swaks --server "127.0.0.1:$PORT_EACH" --helo client.test --from a@client.test --pipeline \
+	timeout 20 swaks --server "127.0.0.1:$PORT_EACH" --helo client.test --from a@client.test --pipeline \
 		--to ann@mx.test,bob@mx.test --data @seven.eml >out 2>&1
 	assertEquals "status: $(tail -n 5 out)" 0 $?
 	assertEquals "it did" " -> DATA" "$(grep -A 1 'RCPT TO:<bob@mx.test>' out | tail -n 1)"
@@ -98,7 +100,7 @@ testSwaksPipelining() {
 
 # Two messages in one session, the first to three recipients.
 testPythonSmtplib() {
-	python3 - "$PORT_EACH" 2>out <<-'EOF'
+	timeout 20 python3 - "$PORT_EACH" 2>out <<-'EOF'
 		import smtplib, sys
 		crlf = lambda name: open(name, "rb").read().replace(b"\n", b"\r\n")
 		with smtplib.SMTP("127.0.0.1", int(sys.argv[1]), "client.test") as s:
@@ -117,7 +119,7 @@ testPythonSmtplib() {
 }
 
 testMsmtp() {
-	msmtp -C /dev/null --host=127.0.0.1 --port="$PORT_EACH" --tls=off --auth=off \
+	timeout 20 msmtp -C /dev/null --host=127.0.0.1 --port="$PORT_EACH" --tls=off --auth=off \
 		--domain=client.test --from=a@client.test -- ann@mx.test bob@mx.test <eight.eml >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	arrived eight.eml ann
@@ -125,7 +127,7 @@ testMsmtp() {
 }
 
 testCurl() {
-	curl -sS --crlf -T seven.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
+	timeout 20 curl -sS --crlf -T seven.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
 		"smtp://127.0.0.1:$PORT_ALL/client.test" >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	arrived seven.eml
@@ -133,7 +135,7 @@ testCurl() {
 
 testPostfixSmtpSourceInTenSessionsAtOnce() {
 	[ -x "$PARTS/usr/sbin/smtp-source" ] || { skip "postfix could not be downloaded"; return; }
-	env LD_LIBRARY_PATH="$PARTS/usr/lib/postfix:$PARTS/usr/lib/x86_64-linux-gnu" \
+	timeout 20 env LD_LIBRARY_PATH="$PARTS/usr/lib/postfix:$PARTS/usr/lib/x86_64-linux-gnu" \
 		"$PARTS/usr/sbin/smtp-source" -s 10 -m 50 -l 5000 -M client.test -f a@client.test \
 		-t ann@mx.test "inet:127.0.0.1:$PORT_ALL" >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
@@ -148,7 +150,7 @@ testPostfixSmtpSourceInTenSessionsAtOnce() {
 # ---- sizes --------------------------------------------------------------------------------------
 
 testThirtyMebibytesArrive() {
-	curl -sS --crlf -T large.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
+	timeout 20 curl -sS --crlf -T large.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
 		"smtp://127.0.0.1:$PORT_ALL/client.test" >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	assertTrue "it is that large" "[ $(stat -c %s large.eml) -gt 31000000 ]"
@@ -157,12 +159,12 @@ testThirtyMebibytesArrive() {
 
 testAMessageOverTheLimitIsRefusedDeclaredOrNot() {
 	# curl and msmtp declare the size; smtplib, told so, does not.
-	curl -sSv --crlf -T eight.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
+	timeout 20 curl -sSv --crlf -T eight.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
 		"smtp://127.0.0.1:$PORT_SMALL/client.test" >out 2>&1
 	assertEquals "curl" 55 $?
 	assertTrue "at MAIL: $(grep '^< 5' out)" "grep -q '^> MAIL FROM:<a@client.test> SIZE=' out &&
 		grep -q '^< 552 5.3.4 message too large' out && ! grep -q '^> DATA' out"
-	python3 - "$PORT_SMALL" >out 2>&1 <<-'EOF'
+	timeout 20 python3 - "$PORT_SMALL" >out 2>&1 <<-'EOF'
 		import smtplib, sys
 		message = open("eight.eml", "rb").read().replace(b"\n", b"\r\n")
 		with smtplib.SMTP("127.0.0.1", int(sys.argv[1]), "client.test") as s:
