@@ -127,7 +127,8 @@ command_arguments(const struct job *job, const struct copy *copy, const char **a
 	argv[n] = NULL;
 }
 
-/* A clean environment; of the client's making there are only the two addresses. */
+/* A clean environment; of the client's making there are only the two addresses and what was looked
+   up of them, all printable, and the user fit for a path (recipient.c). */
 static void
 environment(const struct envelope *envelope, const struct recipient *recipient, char **out)
 {

@@ -207,8 +207,9 @@ jail(const struct config *config, const struct identity *who, int monitor, pid_t
 	case LANDLOCK_DONE:
 		break;
 	case LANDLOCK_ABSENT:
+		errno = ENOSYS;
 		if (config->number[KEY_LANDLOCK])
-			no_jail("Landlock is required, and this kernel has none");
+			no_jail("Landlock is required");
 		break;
 	case LANDLOCK_FAILED:
 		no_jail("Landlock");
