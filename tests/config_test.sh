@@ -736,7 +736,7 @@ testLandlockRequireServesOnlyWhereThereIsLandlock() {
 	"${absent[@]}" "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" \
 		-o "Mailbox $BOX/in/" -o "Landlock require" <in >heard 2>log
 	assertEquals "421 4.3.0 service not available; closing" "$(reply 1)"
-	assertTrue "said why" "grep -q '^jail: Landlock is required, and this kernel has none' log"
+	assertTrue "said why" "grep -q '^jail: Landlock is required: ' log"
 	assertFalse "nothing is delivered" "[ -e $BOX/in ]"
 	"${absent[@]}" "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" \
 		-o "Mailbox $BOX/in/" -o "Landlock try" <in >heard 2>log
