@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -38,7 +39,7 @@ stand_apart(void)
  * calls nothing that could.
  */
 static _Noreturn void
-child(const struct spawn_order *order, int says, int hand)
+child(const struct spawn_order *order, int message, int says, int hand)
 {
 	static const char cannot_become[] =
 	    "4.3.0 mailbox cannot be opened now\ncannot become the recipient\n";
@@ -47,8 +48,8 @@ child(const struct spawn_order *order, int says, int hand)
 	const struct sigaction normal = {.sa_handler = SIG_DFL};
 	unsigned first = SPAWN_HAND;
 
-	if (stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
-	    dup2(order->message, 0) < 0 || dup2(says, 1) < 0 || dup2(says, 2) < 0)
+	if (stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 || dup2(message, 0) < 0 ||
+	    dup2(says, 1) < 0 || dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)
@@ -75,14 +76,32 @@ close_pair(int pair[2])
 		(void)close(pair[1]);
 }
 
+/* The message from its begin, by a descriptor that shares no offset with another helper's: one
+   recipient must not be able to move another's place in it. */
+__attribute__((noinline)) static int /* none of its variables stands in the frame of vfork */
+reopen(int message)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof name, "/proc/self/fd/%d", message);
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && lseek(message, 0, SEEK_SET) == 0)
+		fd = fcntl(message, F_DUPFD_CLOEXEC, 0); /* no /proc here */
+	return fd;
+}
+
 static bool
 start(struct helper *helper, const struct spawn_order *order, int says, int hand)
 {
-	if (lseek(order->message, 0, SEEK_SET) < 0)
+	int message = reopen(order->message);
+	if (message < 0)
 		return false;
 	helper->pid = vfork();
 	if (helper->pid == 0)
-		child(order, says, hand);
+		child(order, message, says, hand);
+	int why = errno;
+	(void)close(message); /* read only */
+	errno = why;
 	if (helper->pid < 0)
 		return false;
 	helper->pidfd = (int)syscall(SYS_pidfd_open, helper->pid, 0U);
