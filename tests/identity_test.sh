@@ -1,0 +1,288 @@
+#!/bin/bash
+# Who does what as whom: root, the session's user and the recipients; who is a recipient; and what a
+# client never reads.
+. "$(dirname "$0")/lib.sh"
+
+SMTP=("$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o 'Hostname mx.test' -o 'Domain mx.test')
+readonly NO='550 5.1.1 no such mailbox here'
+
+setUp() {
+	[ "$(id -u)" -ne 0 ] || with_users true
+	rm -rf "$T"/home/*/[mM]* "${T:?}/srv" "${T:?}/var"
+	mkdir -p "$T/srv/mx.test" "$T/var"
+}
+
+# dialogue RECIPIENT ... -- one message to them, as the client says it.
+dialogue() {
+	printf 'HELO me\r\nMAIL FROM:<a@b.test>\r\n'
+	printf 'RCPT TO:<%s>\r\n' "$@"
+	printf 'DATA\r\nSubject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n'
+}
+
+# reply RECIPIENT CMD ... -- the reply to RCPT; the log is in $T/log.
+reply() {
+	printf 'HELO me\r\nMAIL FROM:<>\r\nRCPT TO:<%s>\r\nQUIT\r\n' "$1" | "${@:2}" 2>"$T/log" |
+		tr -d '\r' | sed -n '4p'
+}
+
+# send "RECIPIENT ..." CMD ... -- the reply to the message's end.
+send() {
+	# shellcheck disable=SC2086  # words are wanted
+	dialogue $1 | "${@:2}" 2>"$T/log" | tr -d '\r' | tail -n 2 | head -n 1
+}
+
+# who PID -- its user, group and supplementary groups.
+who() {
+	awk '/^(Uid|Gid|Groups):/ { $1 = $1; print }' "/proc/$1/status" | paste -sd ' '
+}
+
+# is UID GID GROUPS -- as who says it.
+is() {
+	echo "Uid: $1 $1 $1 $1 Gid: $2 $2 $2 $2 Groups:${3:+ $3}"
+}
+
+# pid_of PATTERN UID -- sets PID to that process, once it is there.
+find_pid() {
+	PID=$(pgrep -o -U "$2" -f "^$BIN/$1")
+}
+pid_of() {
+	wait_for find_pid "$@"
+	find_pid "$@"
+}
+
+# three DIR LOCK ARG ... -- a message to alice, bob and carol, which waits where bob's mailbox is locked.
+three() {
+	: >"$1/$2"
+	dialogue alice@mx.test bob@mx.test carol@mx.test >"$T/in"
+	with_users setpriv --groups 4,24 "${SMTP[@]}" -o 'Users passwd' "${@:3}" <"$T/in" >"$T/out" 2>"$T/log" &
+	WAITED=$!
+	pid_of deliver 2002
+}
+let_go() {
+	rm -f "$1"
+	wait "$WAITED"
+	assertEquals 'delivered' 1 "$(grep -c '^250 2.0.0 .* delivered' "$T/out")"
+}
+
+testItServesAsThreeUsersAtTheSameTime() {
+	need_root || return
+	local user n=2000
+	three "$T/home/bob" mbox.lock -o 'Mailbox mbox'
+	assertEquals 'bob' "$(is 2002 2002)" "$(who "$PID")"
+	pid_of deliver 2001
+	assertEquals 'alice' "$(is 2001 2001)" "$(who "$PID")"
+	# bob's own reading of the message has not moved alice's
+	assertEquals 'descriptors of their own' "$(stat -L -c %s "/proc/$PID/fd/0")" \
+		"$(awk '/^pos:/ { print $2 }' "/proc/$PID/fdinfo/0")"
+	pid_of smtp-stdio 0
+	assertEquals 'monitor' "Uid: 0 0 0 0" "$(who "$PID" | cut -d ' ' -f 1-5)"
+	pid_of smtp-stdio "$(id -u nobody)"
+	assertEquals 'session' "$(is "$(id -u nobody)" "$(id -g nobody)")" "$(who "$PID")"
+	let_go "$T/home/bob/mbox.lock"
+	for user in alice bob carol; do
+		n=$((n + 1))
+		assertEquals "$user" "$n $n 600" "$(stat -c '%u %g %a' "$T/home/$user/mbox")"
+		assertContains "$user" "$(cat "$T/home/$user/mbox")" "Delivered-To: $user@mx.test"
+	done
+}
+
+testMailGroupIsTheOneMoreGroup() {
+	need_root || return
+	local mail
+	mail=$(getent group mail | cut -d : -f 3)
+	chgrp mail "$T/var" && chmod 2775 "$T/var"
+	three "$T/var" bob.lock -o "Mailbox $T/var/%u" -o 'MailGroup mail'
+	assertEquals 'bob' "$(is 2002 2002 "$mail")" "$(who "$PID")"
+	assertEquals 'the lock of alice' "2001 $mail" "$(stat -c '%u %g' "$T/var/alice.lock")"
+	let_go "$T/var/bob.lock"
+	assertEquals 'mailboxes' "alice 2001 $mail 600
+bob 2002 $mail 600
+carol 2003 $mail 600" "$(cd "$T/var" && stat -c '%n %u %g %a' ./* | sed 's|^\./||')"
+	rm -f "$T/var/"*
+	assertContains 'without it' "$(send alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o "Mailbox $T/var/%u")" '451 4'
+	assertEquals 'a group that is none' '451 4.3.5 the mailbox is not set up rightly' \
+		"$(reply alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o 'MailGroup nosuch')"
+}
+
+# in_passwd NAME [ARG ...]
+in_passwd() {
+	reply "$1@mx.test" with_users "${SMTP[@]}" -o 'Users passwd' "${@:2}"
+}
+
+testUsersOfPasswd() {
+	need_root || return
+	local name
+	cp "$T/passwd" "$T/passwd.kept"
+	printf '%s:x:%d:5:x:/home/x:/bin/sh\n' low 999 toor 0 nocarry 4294967296 high 65534 >>"$T/passwd"
+	for name in root daemon low toor nobody high nosuch alic alice2 '"alice:x"' '"alice:x:2001"'; do
+		assertEquals "$name" "$NO" "$(in_passwd "$name")"
+	done
+	assertContains 'a uid that is none' "$(in_passwd nocarry)" '451 4.3.0'
+	for name in alice ALICE aLice; do
+		assertContains "$name" "$(in_passwd "$name")" '250 '
+	done
+	assertContains 'least' "$(in_passwd alice -o 'MinimumUid 2001')" '250 '
+	assertEquals 'below' "$NO" "$(in_passwd alice -o 'MinimumUid 2002')"
+	assertEquals 'never root' "$NO" "$(in_passwd root -o 'MinimumUid 1')"
+	cp "$T/passwd.kept" "$T/passwd"
+}
+
+# What cannot be read is no fact.
+testAPasswdThatCannotBeReadIsNoRefusal() {
+	need_root || return
+	local fault line
+	for fault in open,openat:error=EACCES open,openat:error=EMFILE read:error=EIO; do
+		assertEquals "$fault" '451 4.3.0 cannot look this mailbox up now' "$(reply nosuch@mx.test with_users \
+			strace -qq -o "$T/trace" -P /etc/passwd -e trace="${fault%:*}" -e inject="$fault:when=2+" \
+			"${SMTP[@]}" -o 'Users passwd')"
+		assertContains "$fault: log" "$(cat "$T/log")" '/etc/passwd: '
+	done
+	cp "$T/passwd" "$T/passwd.kept"
+	printf -v line '%20000s' ''
+	printf 'long:x:2009:2009:%s:/:/bin/sh\n' "$line" >>"$T/passwd"
+	assertContains 'a line too long' "$(in_passwd nosuch)" '451 4.3.0'
+	assertContains 'and before it' "$(in_passwd alice)" '250 '
+	cp "$T/passwd.kept" "$T/passwd"
+}
+
+# in_srv NAME [ARG ...] -- by a pattern of directories.
+in_srv() {
+	reply "$1" "${SMTP[@]}" -o "Users $T/srv/%d/%u" "${@:2}"
+}
+
+testUsersOfDirectories() {
+	need_root || return
+	local dir=$T/srv/mx.test name before
+	install -d -o 2001 -g 2001 "$dir/alice" "$dir/a.b+c" "$T/srv/outside"
+	install -d "$dir/owned-by-root"
+	: >"$dir/file"
+	ln -s "$T/srv/outside" "$dir/link"
+	ln -s /root "$dir/root"
+	ln -s absent "$dir/nowhere"
+	ln -s loop "$dir/loop"
+	for name in alice ALICE a.b+c link; do
+		assertContains "$name" "$(in_srv "$name@mx.test")" '250 '
+	done
+	assertContains 'domain' "$(in_srv alice@MX.Test)" '250 '
+	for name in owned-by-root root; do
+		assertEquals "$name" '451 4.3.5 the mailbox is not set up rightly' "$(in_srv "$name@mx.test")"
+		assertContains "$name: log" "$(cat "$T/log")" 'belongs to uid 0, and uid 0 cannot deliver as that'
+	done
+	assertContains loop "$(in_srv loop@mx.test)" '451 4.3.0'
+	before=$(find "$T/srv" | sort)
+	# shellcheck disable=SC2016  # for a shell that must not be there
+	for name in nosuch file nowhere -alice '".alice"' '".."' '"."' '"../mx.test/alice"' '"alice/../alice"' '"/alice"' '"alice/"' \
+		'a%u' '%u' '"a b"' '"al\ice\\"' "alice'" '$alice' '`alice`' 'alice*'; do
+		assertEquals "$name" "$NO" "$(in_srv "$name@mx.test")"
+	done
+	assertEquals 'another domain' '550 5.7.1 mail for this domain is not taken here' "$(in_srv alice@other.test)"
+	for name in .. . '[127.0.0.1]' -mx.test; do
+		assertNotContains "$name" "$(reply "alice@$name" "${SMTP[@]}" -o 'Users any' -o "Users $T/srv/%d/%u" -o 'Domain x.test')" '250 '
+	done
+	assertEquals 'nothing made' "$before" "$(find "$T/srv" | sort)"
+	assertContains 'delivered' "$(send link@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u")" ' delivered'
+	assertEquals 'as the owner' '2001 2001' "$(stat -c '%u %g' "$T/srv/outside/Maildir/new/"*)"
+}
+
+testOneMailboxForAll() {
+	need_root || return
+	install -d -o 2002 -g 2002 "$T/srv/bob" "$T/srv/bob/box"
+	install -d -o 2003 -g 2003 "$T/srv/carol"
+	install -d "$T/srv/root"
+	assertContains 'its owner' "$(send x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/bob/box/")" ' delivered'
+	assertEquals '2002 2002' "$(stat -c '%u %g' "$T/srv/bob/box/new/"*)"
+	assertContains 'to be made' "$(send x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/carol/box/")" ' delivered'
+	assertEquals '2003 2003' "$(stat -c '%u %g' "$T/srv/carol/box/new/"*)"
+	assertEquals 'of root' '451 4.3.5 the mailbox is not set up rightly' \
+		"$(reply x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/root/")"
+	assertContains 'nowhere' "$(reply x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/no/such/")" '451 4.3.0'
+}
+
+testAnOrdinaryUserServesItself() {
+	need_root || return
+	local as=(with_users setpriv --reuid=2001 --regid=2001 --clear-groups -- "${SMTP[@]}" -o 'Users passwd') name
+	assertContains alice "$(send alice@mx.test "${as[@]}")" ' delivered'
+	assertEquals '2001 2001' "$(stat -c '%u %g' "$T/home/alice/Maildir/new/"*)"
+	for name in bob root nosuch; do
+		assertEquals "$name" "$NO" "$(reply "$name@mx.test" "${as[@]}")"
+	done
+	install -d -o 2002 -g 2002 "$T/srv/mx.test/bob"
+	assertContains 'a directory of another' "$(reply bob@mx.test setpriv --reuid=2001 --regid=2001 --clear-groups -- \
+		"${SMTP[@]}" -o "Users $T/srv/%d/%u")" '451 4.3.5'
+}
+
+# ---- descriptor 2 is the client
+
+# like_inetd ARG ... -- with one socket as descriptors 0, 1 and 2; standard input is the client.
+# syslog is a socket of our own: what it gets is in $T/syslog, the exit status in $T/status.
+like_inetd() {
+	printf '%q ' "${SMTP[@]}" "$@" >"$T/serve"
+	printf '\necho $? >%q\n' "$T/status" >>"$T/serve"
+	mkdir -p "$T/dev"
+	rm -f "$T/syslog"
+	cat >"$T/client"
+	unshare -m --propagation private bash -s "$T" <<-'END'
+		T=$1
+		mount -t tmpfs none "$T/dev" && cp -a /dev/null /dev/urandom "$T/dev/" && mkdir -m 1777 "$T/dev/shm"
+		socat -u UNIX-RECV:"$T/dev/log" OPEN:"$T/syslog",creat,append &
+		log=$!
+		for ((i = 0; i < 500; i++)); do [ -S "$T/dev/log" ] && break; sleep 0.02; done
+		mount --bind "$T/dev" /dev
+		socat -t 10 - EXEC:"bash $T/serve",stderr <"$T/client" >"$T/out"
+		printf 'the end\n' | socat -u - UNIX-SENDTO:"$T/dev/log"
+		for ((i = 0; i < 500; i++)); do grep -q 'the end' "$T/syslog" && break; sleep 0.02; done
+		kill "$log"
+	END
+}
+
+# only_smtp WHAT -- all that the client read are replies.
+only_smtp() {
+	assertNotEquals "$1: replies" 0 "$(wc -l <"$T/out")"
+	assertEquals "$1" '' "$(grep -avE $'^[2-5][0-9][0-9][ -][ -~]*\r$' "$T/out")"
+}
+
+testNothingButSmtpReachesTheClient() {
+	need_root || return
+	install -d -o 2001 -g 2001 "$T/srv/mx.test/alice"
+	: >"$T/srv/mx.test/alice/Maildir"
+	dialogue nosuch@mx.test alice@mx.test | like_inetd -o "Users $T/srv/%d/%u"
+	only_smtp 'refused and failed'
+	assertContains 'refused' "$(cat "$T/out")" "$NO"
+	assertContains 'failed' "$(cat "$T/out")" '451 4.2.0 '
+	assertContains 'syslog' "$(cat "$T/syslog")" '<21>'
+	assertContains 'syslog: refused' "$(cat "$T/syslog")" 'refused id='
+	assertContains 'syslog: failed' "$(cat "$T/syslog")" 'failed id='
+	assertContains 'syslog: what deliver said' "$(cat "$T/syslog")" 'not a directory'
+	assertEquals 'status' 0 "$(cat "$T/status")"
+}
+
+testBadSettingsTellTheClientToComeAgain() {
+	need_root || return
+	like_inetd -o 'Nonsense 1' </dev/null
+	printf '421 4.3.5 not set up rightly; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
+	assertEquals 78 "$(cat "$T/status")"
+	assertContains "$(cat "$T/syslog")" '-o:4: Nonsense: unknown keyword'
+	like_inetd -o 'SessionUser nosuch' </dev/null
+	printf '421 4.3.5 not set up rightly; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
+	assertEquals 78 "$(cat "$T/status")"
+	like_inetd -X </dev/null
+	assertEquals 'wrong usage' '' "$(grep -avE '^421 ' "$T/out")"
+	assertEquals 64 "$(cat "$T/status")"
+}
+
+# A log line before the pair is made must not make syslog's descriptor and the pair's the same.
+testALogLineNeverGoesToTheSession() {
+	cat >"$T/odd.py" <<-'END'
+		import socket, subprocess, sys
+		ours, theirs = socket.socketpair()
+		program = subprocess.Popen(sys.argv[1:], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
+		theirs.close()
+		ours.sendall(b"HELO me\r\nMAIL FROM:<>\r\nRCPT TO:<nosuch@mx.test>\r\nQUIT\r\n")
+		print(program.stdout.read().decode(), ours.recv(9).decode(), program.wait())
+	END
+	timeout 20 python3 "$T/odd.py" "${SMTP[@]}" -o "Users $T/srv/%d/%u" >"$T/out"
+	assertContains "$(cat "$T/out")" "$NO"
+	assertContains "$(cat "$T/out")" '221 '
+}
+
+. shunit2
