@@ -190,6 +190,8 @@ become(const struct job *job)
 	} else if (who.uid != geteuid()) {
 		die(EX_CONFIG, "only root can deliver as %s", job->user);
 	}
+	if (identity_keep_none() < 0)
+		die(EX_OSERR, "capabilities: %s", strerror(errno));
 }
 
 /* The descriptors that are meant to be there: 0, 1, 2, and HAND.  Whatever else came is closed. */

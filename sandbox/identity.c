@@ -171,6 +171,15 @@ identity_become(uid_t uid, gid_t gid, gid_t extra)
 }
 
 int
+identity_keep_none(void)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	const struct __user_cap_data_struct none[2] = {0};
+
+	return (int)syscall(SYS_capset, &header, none);
+}
+
+int
 identity_keep_few(void)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};

@@ -33,6 +33,10 @@ enum identity_found identity_group(const char *name, gid_t *gid);
  */
 int identity_become(uid_t uid, gid_t gid, gid_t extra);
 
+/* Keep no capability, ambient and inheritable ones included: an ordinary user's process may have been
+   given some.  0, or -1 with errno. */
+int identity_keep_none(void);
+
 /*
  * Of the capabilities this process has, keep CAP_SETUID and CAP_SETGID, and CAP_KILL, without which
  * the death signal (prctl(2)) of a child that is somebody else is not sent.  0, or -1 with errno.

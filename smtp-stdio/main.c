@@ -198,6 +198,8 @@ jail(const struct config *config, const struct identity *who, int monitor, pid_t
 		if (identity_become(who->uid, who->gid, (gid_t)-1) < 0)
 			no_jail("SessionUser");
 	}
+	if (identity_keep_none() < 0)
+		no_jail("capabilities");
 	/* After the change of identity, which forgets it.  However the monitor ends. */
 	if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL) < 0 || getppid() != parent)
 		no_jail("death signal");

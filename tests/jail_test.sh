@@ -33,7 +33,7 @@ converse() {
 	rm -f "$T/in" "$T/out" "$T/pid"
 	mkfifo "$T/in"
 	{
-		declare -f as_one_user inherits staged
+		declare -f as_one_user inherits gifted staged staged_as
 		declare -p BIN T
 		printf 'echo $$ >%q.new; mv %q.new %q\n' "$T/pid" "$T/pid" "$T/pid"
 		declare -F "$1" >"$T/null" || printf 'exec '
@@ -128,7 +128,23 @@ testNoDescriptorIsInherited() {
 	hang_up
 }
 
-# deliver_is FDS -- a deliver that has staged: it, or the one of its two processes that is given.
+# gifted CMD ... -- run it as an ordinary user who was given a capability to keep.
+gifted() {
+	exec setpriv --reuid=2001 --regid=2001 --clear-groups --inh-caps +net_bind_service \
+		--ambient-caps +net_bind_service -- "$@"
+}
+
+testNoCapabilityIsInherited() {
+	need_root || return
+	session_is 2001 2001 "$BIN/smtp-stdio" gifted || fail 'session'
+	hang_up
+	converse staged_as gifted "$T/box/"
+	wait_for said s
+	deliver_is "$PID" '0 1 2 3 5 6' || fail 'deliver'
+	hang_up
+}
+
+# deliver_is PID FDS -- a deliver that has staged: it, or the one of its two processes that is given.
 deliver_is() {
 	facts "$1" >"$T/is"
 	{
@@ -141,7 +157,10 @@ deliver_is() {
 
 # staged DIR -- deliver into it, to stand before its commit; descriptor 5 is not meant for it.
 staged() {
-	as_one_user "$BIN/deliver" -m -c 3 "$1" 3<&0 <"$T/message" 5</etc/passwd >/dev/null
+	staged_as as_one_user "$1"
+}
+staged_as() {
+	"$1" "$BIN/deliver" -m -c 3 "$2" 3<&0 <"$T/message" 5</etc/passwd >/dev/null
 }
 
 testDeliverIntoAMaildir() {
@@ -321,6 +340,7 @@ testAJailThatCannotBeHadIsNoService() {
 	refuses close_range:error=ENOSYS 'jail: descriptors: Function not implemented'
 	refuses socketpair:error=EMFILE 'jail: socketpair: '
 	refuses prlimit64:error=EPERM 'jail: resource limits: Operation not permitted'
+	refuses capset:error=EPERM 'jail: capabilities: Operation not permitted'
 }
 
 testARootThatCannotBeLeftIsNoService() {
