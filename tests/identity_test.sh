@@ -65,7 +65,7 @@ let_go() {
 }
 
 testItServesAsThreeUsersAtTheSameTime() {
-	need_root || return
+	need_root || return 0
 	local user n=2000
 	three "$T/home/bob" mbox.lock -o 'Mailbox mbox'
 	assertEquals 'bob' "$(is 2002 2002)" "$(who "$PID")"
@@ -87,7 +87,7 @@ testItServesAsThreeUsersAtTheSameTime() {
 }
 
 testMailGroupIsTheOneMoreGroup() {
-	need_root || return
+	need_root || return 0
 	local mail
 	mail=$(getent group mail | cut -d : -f 3)
 	chgrp mail "$T/var" && chmod 2775 "$T/var"
@@ -110,7 +110,7 @@ in_passwd() {
 }
 
 testUsersOfPasswd() {
-	need_root || return
+	need_root || return 0
 	local name
 	cp "$T/passwd" "$T/passwd.kept"
 	printf '%s:x:%d:5:x:/home/x:/bin/sh\n' low 999 toor 0 nocarry 4294967296 high 65534 >>"$T/passwd"
@@ -129,7 +129,7 @@ testUsersOfPasswd() {
 
 # What cannot be read is no fact.
 testAPasswdThatCannotBeReadIsNoRefusal() {
-	need_root || return
+	need_root || return 0
 	local fault line
 	for fault in open,openat:error=EACCES open,openat:error=EMFILE read:error=EIO; do
 		assertEquals "$fault" '451 4.3.0 cannot look this mailbox up now' "$(reply nosuch@mx.test with_users \
@@ -151,7 +151,7 @@ in_srv() {
 }
 
 testUsersOfDirectories() {
-	need_root || return
+	need_root || return 0
 	local dir=$T/srv/mx.test name before
 	install -d -o 2001 -g 2001 "$dir/alice" "$dir/a.b+c" "$T/srv/outside"
 	install -d "$dir/owned-by-root"
@@ -185,7 +185,7 @@ testUsersOfDirectories() {
 }
 
 testOneMailboxForAll() {
-	need_root || return
+	need_root || return 0
 	install -d -o 2002 -g 2002 "$T/srv/bob" "$T/srv/bob/box"
 	install -d -o 2003 -g 2003 "$T/srv/carol"
 	install -d "$T/srv/root"
@@ -199,7 +199,7 @@ testOneMailboxForAll() {
 }
 
 testAnOrdinaryUserServesItself() {
-	need_root || return
+	need_root || return 0
 	local as=(with_users setpriv --reuid=2001 --regid=2001 --clear-groups -- "${SMTP[@]}" -o 'Users passwd') name
 	assertContains alice "$(send alice@mx.test "${as[@]}")" ' delivered'
 	assertEquals '2001 2001' "$(stat -c '%u %g' "$T/home/alice/Maildir/new/"*)"
@@ -242,7 +242,7 @@ only_smtp() {
 }
 
 testNothingButSmtpReachesTheClient() {
-	need_root || return
+	need_root || return 0
 	install -d -o 2001 -g 2001 "$T/srv/mx.test/alice"
 	: >"$T/srv/mx.test/alice/Maildir"
 	dialogue nosuch@mx.test alice@mx.test | like_inetd -o "Users $T/srv/%d/%u"
@@ -257,7 +257,7 @@ testNothingButSmtpReachesTheClient() {
 }
 
 testBadSettingsTellTheClientToComeAgain() {
-	need_root || return
+	need_root || return 0
 	like_inetd -o 'Nonsense 1' </dev/null
 	printf '421 4.3.5 not set up rightly; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
 	assertEquals 78 "$(cat "$T/status")"

@@ -275,7 +275,7 @@ testAResetForgetsEverything() {
 
 # An ordinary user's monitor kills its session too.
 testTheSameForAnOrdinaryUser() {
-	need_root || return
+	need_root || return 0
 	RUN=(setpriv --reuid=2001 --regid=2001 --clear-groups --)
 	killed 'out of turn' "${PACKET[B]}" 'a request is out of turn'
 	served 'a message' "${WALK[BODY]}${PACKET[E]}" $'Y\nY\nY2.0.0'
@@ -299,13 +299,11 @@ testAClosedPipeEndsNothing() {
 
 # The answer to a bad packet is the end: between it and the kill the monitor sends nothing.
 testABadPacketIsNeverAnswered() {
-	local sent
+	local packet
 	for packet in 1:E 1:Q 0: 8:Ralice@. 5:Fa\@/; do
 		printf '4:Va@b?%s?!' "$packet" | strace -f -qq -e trace=sendto,recvfrom,kill -o "$T/trace" \
 			"$BIN/hostile" -C /dev/null >"$T/out" 2>"$T/log"
-		sent=$(grep -cE 'sendto\(3, "Y", 1' "$T/trace")
-		assertEquals "$packet: answers" 1 "$sent"
-		assertEquals "$packet: all that is sent" 1 "$(grep -c 'sendto(3' "$T/trace")"
+		assertEquals "$packet: answers" 1 "$(grep -c 'sendto(3' "$T/trace")"
 		assertEquals "$packet: kills" 1 "$(grep -cE 'kill\([0-9]+, SIGKILL\) += 0' "$T/trace")"
 	done
 }
