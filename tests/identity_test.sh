@@ -184,6 +184,20 @@ testUsersOfDirectories() {
 	assertEquals 'as the owner' '2001 2001' "$(stat -c '%u %g' "$T/srv/outside/Maildir/new/"*)"
 }
 
+# A session that was taken over may ask for any name: those of directories that are there, too.
+testNamesThatAreNoNames() {
+	local name dir=$T/srv/mx.test
+	cp "$O/bin/hostile" "$BIN/"
+	mkdir -p "$dir/alice/sub" "$dir/.alice" "$dir/-alice" "$dir/a%u" "$dir/a b" "$dir/\$a"
+	[ "$(id -u)" -ne 0 ] || chown -R 2001:2001 "$dir"
+	# shellcheck disable=SC2016  # for a shell that must not be there
+	for name in .alice . .. alice/ alice/sub alice/. alice/../alice ../mx.test/alice ./alice /alice -alice 'a%u' 'a b' '$a'; do
+		printf '4:Fa@b?%d:R%s@mx.test?' $((${#name} + 9)) "$name" | "$BIN/hostile" "${SMTP[@]:1}" \
+			-o "Users $T/srv/%d/%u" >"$T/out" 2>"$T/log"
+		assertEquals "$name" $'Y\nN5.1.1 no such mailbox here' "$(cat "$T/out")"
+	done
+}
+
 testOneMailboxForAll() {
 	need_root || return 0
 	install -d -o 2002 -g 2002 "$T/srv/bob" "$T/srv/bob/box"
@@ -278,11 +292,12 @@ testALogLineNeverGoesToTheSession() {
 		program = subprocess.Popen(sys.argv[1:], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
 		theirs.close()
 		ours.sendall(b"HELO me\r\nMAIL FROM:<>\r\nRCPT TO:<nosuch@mx.test>\r\nQUIT\r\n")
-		print(program.stdout.read().decode(), ours.recv(9).decode(), program.wait())
+		print(program.stdout.read().decode(), ours.recv(9), program.wait())
 	END
 	timeout 20 python3 "$T/odd.py" "${SMTP[@]}" -o "Users $T/srv/%d/%u" >"$T/out"
 	assertContains "$(cat "$T/out")" "$NO"
 	assertContains "$(cat "$T/out")" '221 '
+	assertEquals 'nor to the client' " b'' 0" "$(tail -n 1 "$T/out")"
 }
 
 . shunit2
