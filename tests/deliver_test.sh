@@ -66,7 +66,7 @@ testUsageErrorsEnd64AndWriteNothing() {
 }
 
 testRootIsRefusedUnlessToldWhomToBecome() {
-	need_root || return
+	need_root || return 0
 	"$BIN/deliver" box <"$T/short" 2>/dev/null
 	assertEquals "without -u" 78 $?
 	"$BIN/deliver" -u root box <"$T/short" 2>/dev/null
@@ -77,7 +77,7 @@ testRootIsRefusedUnlessToldWhomToBecome() {
 }
 
 testRootBecomesTheUserNamed() {
-	need_root || return
+	need_root || return 0
 	local here=$T/home/alice
 	with_users "$BIN/deliver" -m -u alice "$here/Maildir/" "$here/box" <"$T/short"
 	assertEquals 0 $?
@@ -93,7 +93,7 @@ testRootBecomesTheUserNamed() {
 }
 
 testSetUidRootGivesNothing() {
-	need_root || return
+	need_root || return 0
 	cp "$BIN/deliver" setuid && chmod 4755 setuid
 	as_user "$OWNER" ./setuid box <"$T/short" 2>/dev/null
 	assertEquals 78 $?
@@ -161,7 +161,7 @@ testMicrosecondsInTheNameDiffer() {
 }
 
 testSlashAndColonOfTheHostNameAreEscaped() {
-	need_root || return
+	need_root || return 0
 	# shellcheck disable=SC2016  # expanded by the inner shell
 	unshare -u sh -c 'echo "a/b:c.d" >/proc/sys/kernel/hostname && exec "$@"' - \
 		setpriv --reuid="$OWNER" --regid="$OWNER" --clear-groups "$BIN/deliver" -m M/ <"$T/short"
@@ -174,7 +174,7 @@ testSlashAndColonOfTheHostNameAreEscaped() {
 
 # A long host name is 64 octets; escaped it takes four times as many.
 testLongHostNameStillMakesAName() {
-	need_root || return
+	need_root || return 0
 	# shellcheck disable=SC2016  # expanded by the inner shell
 	unshare -u sh -c 'printf "%064d" 0 | tr 0 / >/proc/sys/kernel/hostname && exec "$@"' - \
 		setpriv --reuid="$OWNER" --regid="$OWNER" --clear-groups "$BIN/deliver" -m M/ <"$T/short"
@@ -229,7 +229,7 @@ testOldFilesInTmpAreRemovedAndYoungOnesStay() {
 }
 
 testMaildirOfAnotherOwnerIsRefused() {
-	need_root || return
+	need_root || return 0
 	mkdir M M/tmp M/new M/cur
 	chown -R "$OTHER" M && chmod -R 777 M
 	refuses 75 "4.2.0 mailbox cannot be used" -m M/ <"$T/short"
@@ -628,7 +628,7 @@ testFifoDeviceAndDirectoryAreRefusedWithoutWaiting() {
 }
 
 testMboxOfAnotherOwnerIsRefused() {
-	need_root || return
+	need_root || return 0
 	old_mbox box
 	chown "$OTHER" box && chmod 666 box
 	refuses 75 "4.2.0 mailbox cannot be used" box <"$T/short"

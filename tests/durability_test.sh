@@ -95,7 +95,8 @@ oneTimeTearDown() {
 
 # ---- the order ----------------------------------------------------------------------------------
 
-# order "NAME ..." ARG ... -- the steps of a delivery.
+# order "NAME ..." ARG ... -- the steps of a delivery.  Only root may see what descriptors a process
+# has that is not dumpable.
 order() {
 	local names=$1
 	shift
@@ -108,12 +109,14 @@ order() {
 }
 
 testMaildirFileThenDirectoryAreSyncedBefore250() {
+	need_root || return 0
 	users M/
 	assertEquals "$(printf '%s\n' 'write alice/M/tmp/FILE' 'sync alice/M/tmp/FILE' \
 		'link alice/M/new/FILE' 'sync alice/M/new' 'reply 250')" "$(order alice -o 'Mailbox M/')"
 }
 
 testNewMaildirIsSyncedWithAllAboveIt() {
+	need_root || return 0
 	users M/
 	rm -r "$D/alice/M"
 	assertEquals "$(printf '%s\n' 'syncfs alice/M' 'write alice/M/tmp/FILE' 'sync alice/M/tmp/FILE' \
@@ -121,12 +124,14 @@ testNewMaildirIsSyncedWithAllAboveIt() {
 }
 
 testMboxIsSyncedBefore250() {
+	need_root || return 0
 	users box
 	assertEquals "$(printf '%s\n' 'write alice/box' 'sync alice/box' 'reply 250')" \
 		"$(order alice -o 'Mailbox box')"
 }
 
 testNewMboxHasItsDirectorySyncedToo() {
+	need_root || return 0
 	users box
 	rm "$D/alice/box"
 	assertEquals "$(printf '%s\n' 'write alice/box' 'sync alice/box' 'sync alice' 'reply 250')" \
@@ -134,6 +139,7 @@ testNewMboxHasItsDirectorySyncedToo() {
 }
 
 testBothMailboxesAreSyncedBefore250() {
+	need_root || return 0
 	users M/
 	assertEquals "$(printf '%s\n' 'write alice/M/tmp/FILE' 'sync alice/M/tmp/FILE' \
 		'write bob/M/tmp/FILE' 'sync bob/M/tmp/FILE' 'link alice/M/new/FILE' 'sync alice/M/new' \
@@ -206,7 +212,7 @@ testFailedCallOfAnMboxDeliveryMeansLater() {
 }
 
 testFullDiskMeansLater() {
-	need_root || return
+	need_root || return 0
 	local fs mailbox
 	head -c 300000 /dev/zero | base64 >message
 	for fs in "tmpfs" "tmpfs without inodes" "ext4"; do
@@ -247,7 +253,7 @@ limited() {
 
 # A Maildir alone: btrfs refuses even to cut an mbox back when the quota is used up.
 testQuotaMeansLater() {
-	need_root || return
+	need_root || return 0
 	head -c 3000000 /dev/zero | base64 >message
 	users none
 	limited || { skip "no quota: $(tail -n 1 why)"; return; }
@@ -358,7 +364,7 @@ testStoppedDeliverIsEndedAtItsTimeout() {
 		begin=$SECONDS
 		assertReply "451 4.3.0 " \
 			"$(HELPER=$T/helper send alice -o "Mailbox $mailbox" -o 'DeliverTimeout 1')" $mailbox
-		assertTrue "took $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -le 4 ]"
+		assertTrue "took $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -le 5 ]"
 		assertClean "stopped, $mailbox"
 	done
 }
