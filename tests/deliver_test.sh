@@ -348,15 +348,20 @@ testNoLoopIsSeenWhereThereIsNone() {
 	printf 'Delivered-To: me@example.net\n\n' >message
 	deliver -r you@example.net M/ <message
 	assertEquals "another recipient" 0 $?
+	deliver -r me@example.network M/ <message
+	assertEquals "an address that begins so" 0 $?
 	deliver M/ <message
 	assertEquals "no recipient" 0 $?
+	printf 'Delivered-To:\n\n' >message
+	deliver -r me@example.net M/ <message
+	assertEquals "an empty field" 0 $?
 	printf '\nDelivered-To: me@example.net\n' >message
 	deliver -r me@example.net M/ <message
 	assertEquals "no header" 0 $?
 	printf 'no header\nDelivered-To: me@example.net\n' >message
 	deliver -r me@example.net M/ <message
 	assertEquals "a body at once" 0 $?
-	assertFiles "0 5 0" M
+	assertFiles "0 7 0" M
 }
 
 testLongHeaderLinesPassUnchanged() {
