@@ -7,6 +7,7 @@
  *   engine body                        every short text, cut in every two places
  *   engine long                        lines around the limit and far beyond it
  *   engine large                       messages around the limit
+ *   engine answers                     every answer of the monitor's to every question
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -509,6 +510,112 @@ large(void)
 	return 0;
 }
 
+/* ---- answers ------------------------------------------------------------------------------- */
+
+/* The monitor says this to one question, and yes to the others; the client is told that. */
+static const struct said {
+	enum request_letter letter;
+	enum verdict verdict;
+	const char *text, *reply;
+} said[] = {
+    {REQUEST_FROM, VERDICT_YES, "", "250 2.1.0 sender ok"},
+    {REQUEST_FROM, VERDICT_LATER, "", "451 4.3.0 not now; try again later"},
+    {REQUEST_FROM, VERDICT_NEVER, "", "550 5.7.1 refused"},
+    {REQUEST_RCPT, VERDICT_YES, "", "250 2.1.5 recipient ok"},
+    {REQUEST_RCPT, VERDICT_LATER, "", "451 4.3.0 not now; try again later"},
+    {REQUEST_RCPT, VERDICT_NEVER, "", "550 5.1.1 no such mailbox here"},
+    {REQUEST_RCPT, VERDICT_FORWARDED, "", "251 2.1.5 user not local; will forward"},
+    {REQUEST_RCPT, VERDICT_FORWARDED, "<c@d>", "251 2.1.5 <c@d>"},
+    {REQUEST_RCPT, VERDICT_MOVED, "", "551 5.1.6 user not local"},
+    {REQUEST_RCPT, VERDICT_MOVED, "<c@d>", "551 5.1.6 <c@d>"},
+    {REQUEST_VERIFY, VERDICT_YES, "",
+	"252 2.5.2 not verified; mail to it is accepted or refused at RCPT"},
+    {REQUEST_VERIFY, VERDICT_YES, "<c@d>", "250 2.1.5 <c@d>"},
+    {REQUEST_VERIFY, VERDICT_LATER, "", "451 4.3.0 not now; try again later"},
+    {REQUEST_VERIFY, VERDICT_NEVER, "", "550 5.1.1 no such mailbox here"},
+    {REQUEST_VERIFY, VERDICT_FORWARDED, "<c@d>", "251 2.1.5 <c@d>"},
+    {REQUEST_VERIFY, VERDICT_MOVED, "<c@d>", "551 5.1.6 <c@d>"},
+    {REQUEST_END, VERDICT_YES, "", "250 2.0.0 delivered"},
+    {REQUEST_END, VERDICT_LATER, "", "451 4.3.0 not now; try again later"},
+    {REQUEST_END, VERDICT_NEVER, "", "554 5.0.0 refused"},
+    /* an enhanced code of the class comes first and says the code */
+    {REQUEST_RCPT, VERDICT_LATER, "4.2.1 busy", "450 4.2.1 busy"},
+    {REQUEST_RCPT, VERDICT_LATER, "4.2.2 full", "452 4.2.2 full"},
+    {REQUEST_END, VERDICT_LATER, "4.3.1 full", "452 4.3.1 full"},
+    {REQUEST_RCPT, VERDICT_LATER, "4.5.3 many", "452 4.5.3 many"},
+    {REQUEST_RCPT, VERDICT_NEVER, "5.1.3 bad", "553 5.1.3 bad"},
+    {REQUEST_END, VERDICT_NEVER, "5.2.2 full", "552 5.2.2 full"},
+    {REQUEST_END, VERDICT_NEVER, "5.2.3 large", "552 5.2.3 large"},
+    {REQUEST_END, VERDICT_NEVER, "5.3.4 large", "552 5.3.4 large"},
+    {REQUEST_END, VERDICT_NEVER, "5.7.1 virus", "554 5.7.1 virus"},
+    {REQUEST_END, VERDICT_NEVER, "5.999.999 x", "554 5.999.999 x"},
+    {REQUEST_RCPT, VERDICT_NEVER, "5.7.1 ", "550 5.7.1 "},
+    /* and anything else is text */
+    {REQUEST_END, VERDICT_LATER, "5.2.2 full", "451 4.3.0 5.2.2 full"},
+    {REQUEST_END, VERDICT_NEVER, "4.2.2 full", "554 5.0.0 4.2.2 full"},
+    {REQUEST_END, VERDICT_LATER, "4.2.2", "451 4.3.0 4.2.2"},
+    {REQUEST_END, VERDICT_LATER, "4.02.2 x", "451 4.3.0 4.02.2 x"},
+    {REQUEST_END, VERDICT_LATER, "4.2.1000 x", "451 4.3.0 4.2.1000 x"},
+    {REQUEST_END, VERDICT_LATER, "4.2. x", "451 4.3.0 4.2. x"},
+    {REQUEST_END, VERDICT_LATER, "gone", "451 4.3.0 gone"},
+};
+
+static void
+say(const struct scene *scene, unsigned asked, const struct smtp_event *question,
+    struct answer *answer)
+{
+	const struct said *row = scene->closure;
+	bool here = question->letter == row->letter;
+
+	(void)asked;
+	answer_set(answer, here ? row->verdict : VERDICT_YES, here ? row->text : "");
+}
+
+/* The reply after the question is the one of the row. */
+static bool
+told(const struct trace *trace, const struct said *row)
+{
+	for (size_t i = 0; i + 1 < trace->count; i++) {
+		const struct record *asked = &trace->records[i], *reply = asked + 1;
+		size_t len = strlen(row->reply);
+		if (asked->what == 'A' && asked->letter == (char)row->letter)
+			return reply->what == 'R' && reply->len == len + 2 &&
+			       memcmp(trace->octets + reply->from, row->reply, len) == 0;
+	}
+	return false;
+}
+
+static int
+answers(void)
+{
+	static const char in[] =
+	    "EHLO a\r\nVRFY a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n.\r\n"
+	    "RCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n";
+	const unsigned char *octets = (const unsigned char *)in;
+	struct scene scene = {.settings = {.hostname = "mx.test",
+				  .size_limit = SIZE_DEFAULT,
+				  .recipient_limit = RECIPIENTS_DEFAULT},
+	    .answer = say};
+	struct trace trace = {0};
+	int failed = 0;
+
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+		/* Without a recipient DATA is refused, and its dot is a command. */
+		scene.closure = &said[i];
+		const char *wrong = oracle_run(
+		    &trace, &scene, octets, sizeof in - 1, (struct cuts){.how = CUT_NOT});
+		if (wrong == NULL)
+			wrong = oracle_framing(&trace, &scene, octets, sizeof in - 1);
+		if (wrong == NULL && !told(&trace, &said[i]))
+			wrong = "another reply";
+		if (wrong != NULL)
+			complain(said[i].reply, "row", i, wrong);
+		failed += wrong != NULL;
+	}
+	oracle_free(&trace);
+	return failed > 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -524,7 +631,9 @@ main(int argc, char **argv)
 		return long_lines();
 	if (strcmp(what, "large") == 0)
 		return large();
-	(void)fprintf(
-	    stderr, "usage: engine dialogues SEED N FILE ... | smuggling | body | long | large\n");
+	if (strcmp(what, "answers") == 0)
+		return answers();
+	(void)fprintf(stderr, "usage: engine dialogues SEED N FILE ... | smuggling | body | long | "
+			      "large | answers\n");
 	return 64;
 }

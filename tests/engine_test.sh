@@ -48,6 +48,10 @@ testAMessageOfSizeLimitIsTakenAndALargerOneRefused() {
 	engine large
 }
 
+testEveryAnswerOfTheMonitorHasItsReply() {
+	engine answers
+}
+
 # undefined OBJECT ... -- the names that the objects want from elsewhere.
 undefined() {
 	local objects=("${@/#/$O/obj/smtp-stdio/}")

@@ -61,6 +61,20 @@ check_number(const char *text, uint64_t number, uint64_t least, uint64_t most)
 	demand(number >= least && number <= most, "config: a number is out of bounds");
 }
 
+/* One line's, without its comment and the blanks around it. */
+static void
+check_value(const char *value)
+{
+	if (value == NULL)
+		return;
+	size_t len = strlen(value);
+	demand(len >= 1 && len <= VALUE_MAX && strchr(value, '\n') == NULL,
+	    "config: a value is empty, too long, or two lines");
+	demand(strchr(" \t#", value[0]) == NULL && strchr(" \t\r", value[len - 1]) == NULL &&
+		   strstr(value, " #") == NULL && strstr(value, "\t#") == NULL,
+	    "config: a value with a comment, or blanks around it");
+}
+
 static void
 check_settings(const struct config *c)
 {
@@ -89,9 +103,7 @@ check_settings(const struct config *c)
 	demand(c->domains_count <= DOMAINS_MAX && (c->users == USERS_ANY || c->domains_count > 0),
 	    "config: domains");
 	for (unsigned key = 0; key < KEYWORDS; key++)
-		demand(c->text[key] == NULL || (strlen(c->text[key]) <= VALUE_MAX &&
-						   strchr(c->text[key], '\n') == NULL),
-		    "config: a value is too long, or two lines");
+		check_value(c->text[key]);
 }
 
 static void
@@ -107,6 +119,40 @@ same(const struct config *one, const struct config *other)
 		demand(
 		    key == KEY_DOMAIN || (a == NULL) == (b == NULL), "-T: a setting came or went");
 		demand(key == KEY_DOMAIN || a == NULL || strcmp(a, b) == 0, "-T: another text");
+	}
+}
+
+/* What the second source sets counts as it stands there alone, the rest as in the first. */
+static void
+overrides(const struct config *both, const unsigned char *data, size_t first, size_t second)
+{
+	static char texts[2][CONFIG_MAX + 1];
+	const size_t lens[2] = {first, second};
+	struct config alone[2] = {0};
+	struct config_error error;
+
+	for (int i = 0; i < 2; i++) {
+		if (lens[i] > 0)
+			memcpy(texts[i], i == 0 ? data : data + first + 1, lens[i]);
+		demand(config_parse(&alone[i], i == 0 ? "file" : "-o", texts[i], lens[i], &error),
+		    "config: good together and bad alone");
+	}
+	for (unsigned key = 0; key < KEYWORDS; key++) {
+		const struct config *from = &alone[alone[1].source[key] != NULL];
+		if (from->source[key] == NULL)
+			continue;
+		demand(both->number[key] == from->number[key] &&
+			   strcmp(both->text[key], from->text[key]) == 0,
+		    "config: a setting of the other source");
+		if (key == KEY_USERS)
+			demand(both->users == from->users, "config: users of the other source");
+		if (key != KEY_DOMAIN)
+			continue;
+		demand(both->domains_count == from->domains_count,
+		    "config: domains of the other source");
+		for (size_t i = 0; i < from->domains_count; i++)
+			demand(strcmp(both->domains[i], from->domains[i]) == 0,
+			    "config: another domain");
 	}
 }
 
@@ -137,6 +183,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		return 0;
 	}
 	check_settings(&config);
+	overrides(&config, data, first, second);
 	size_t len = print(&config, printed);
 	demand(config_parse(&reread, "-T", printed, len, &error), "-T: cannot be read");
 	demand(config_finish(&reread, "other.test", &error), "-T: contradicts itself");
