@@ -325,6 +325,8 @@ struct run {
 	const struct scene *scene;
 	struct grammar grammar;
 	unsigned asked;
+	unsigned char *memory; /* of just the input's size */
+	size_t memory_len;
 	size_t kept; /* octets of the trace before the message that is being read */
 	bool text;
 };
@@ -415,7 +417,7 @@ inside(const unsigned char *in, size_t taken, const struct smtp_event *event)
 	       (event->octets >= in && event->octets + event->len <= in + taken);
 }
 
-/* Feed octets that lie in memory of just their size, until all are taken. */
+/* Feed octets until all are taken. */
 static const char *
 feed(struct run *r, const unsigned char *in, size_t len)
 {
@@ -442,17 +444,18 @@ feed(struct run *r, const unsigned char *in, size_t len)
 	return NULL;
 }
 
+/* Feed octets from the very end of the run's memory, so that a look behind them is seen; what lies
+   there afterwards is something else, so that a look back is seen. */
 static const char *
 feed_copy(struct run *r, const unsigned char *in, size_t len)
 {
-	unsigned char *copy = malloc(len > 0 ? len : 1);
+	unsigned char *copy = r->memory + r->memory_len - len;
 
-	if (copy == NULL)
-		abort();
 	if (len > 0)
 		memcpy(copy, in, len);
 	const char *wrong = feed(r, copy, len);
-	free(copy);
+	if (len > 0)
+		memset(copy, 0xa5, len);
 	return wrong;
 }
 
@@ -471,6 +474,10 @@ oracle_run(struct trace *trace, const struct scene *scene, const unsigned char *
 	    .recipients_most = scene->settings.recipient_limit};
 	r.asked = 0;
 	r.text = false;
+	r.memory_len = len;
+	r.memory = malloc(len > 0 ? len : 1);
+	if (r.memory == NULL)
+		abort();
 	smtp_begin(&r.smtp, &scene->settings);
 	const char *wrong = feed_copy(&r, in, 0);
 	for (size_t at = 0, n; wrong == NULL && at < len && r.grammar.stage != OVER; at += n) {
@@ -483,6 +490,7 @@ oracle_run(struct trace *trace, const struct scene *scene, const unsigned char *
 		if (wrong == NULL && r.grammar.stage != OVER)
 			wrong = "grammar: no end after silence";
 	}
+	free(r.memory);
 	if (r.text) /* broken off in a message */
 		trace->len = r.kept;
 	return wrong;
