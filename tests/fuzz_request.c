@@ -27,7 +27,7 @@ is_text(const unsigned char *octets, size_t len)
 	return len == 0;
 }
 
-/* Letters and sizes as DESIGN has them: a name of 255 octets, "ESMTP " before it; a mailbox of 511. */
+/* Letters and sizes: a name of 255 octets, "ESMTP " before it; a mailbox of 511; 64 KiB. */
 static bool
 should_be_request(const unsigned char *data, size_t size)
 {
