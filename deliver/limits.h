@@ -12,6 +12,7 @@ enum {
 	UNIQUE_MAX = 255,       /* NAME_MAX: a file name in a Maildir */
 	HOST_MAX = 190,         /* of it, the escaped host name; Linux: 64 octets unescaped */
 	UNIQUE_TRIES = 8,       /* other names tried when one is taken */
+	CLEAN_BLOCKS = 64,      /* of 4096 octets of names in tmp/ that one delivery looks at */
 	TMP_AGE = 36 * 3600,    /* s; Maildir paper: a file in tmp/ this old may be removed */
 	LOCK_WAIT = 60,      /* s in all for the locks of an mbox; well inside RFC 5321 4.5.3.2.6 */
 	LOCK_PAUSE_MIN = 10, /* ms; the first pause between two tries, doubled each time */

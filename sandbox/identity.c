@@ -43,11 +43,15 @@ next_line(struct table *t)
 		ssize_t n = read(t->fd, t->block + t->until, sizeof t->block - t->until);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n == 0)
-			errno = 0; /* a last line without its line feed is no line */
-		if (n <= 0)
+		if (n < 0)
 			return NULL;
-		t->until += (size_t)n;
+		if (n == 0 && t->until == 0) {
+			errno = 0;
+			return NULL;
+		}
+		if (n == 0) /* the last line lacks its line feed; there is room for one */
+			t->block[t->until] = '\n';
+		t->until += n == 0 ? 1 : (size_t)n;
 	}
 }
 
@@ -154,7 +158,7 @@ can_return(uid_t uid, gid_t gid)
 int
 identity_become(uid_t uid, gid_t gid, gid_t extra)
 {
-	if (uid == 0) {
+	if (uid == 0 || gid == 0 || extra == 0) {
 		errno = EPERM;
 		return -1;
 	}

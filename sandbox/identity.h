@@ -29,7 +29,7 @@ enum identity_found identity_group(const char *name, gid_t *gid);
  * Become that user and group, in all three ids each, with no other group but `extra` (or none, when
  * extra is (gid_t)-1), then try to come back and to take another group.
  * 0 only if every step held and no way back was found; otherwise -1 with errno, and the caller
- * must end.  User 0 is refused (EPERM).  One thread only: raw system calls, fit for a child of vfork.
+ * must end.  User and group 0 are refused (EPERM).  One thread only: raw system calls, fit for a child of vfork.
  */
 int identity_become(uid_t uid, gid_t gid, gid_t extra);
 

@@ -6,11 +6,26 @@
 int
 rlimits_files(unsigned files)
 {
-	const struct rlimit none = {0, 0}, some = {files, files};
+	const struct rlimit none = {0, 0};
+	struct rlimit most;
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0)
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_NOFILE, &most) < 0)
 		return -1;
-	return setrlimit(RLIMIT_NOFILE, &some);
+	if (most.rlim_max > files)
+		most.rlim_max = files;
+	most.rlim_cur = most.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &most);
+}
+
+int
+rlimits_raise_files(void)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_NOFILE, &most) < 0)
+		return -1;
+	most.rlim_cur = most.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &most);
 }
 
 int

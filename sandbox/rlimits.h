@@ -5,7 +5,10 @@
 /* No new process, no new descriptor, no core.  0, or -1 with errno. */
 int rlimits_nothing(void);
 
-/* No core, and `files` descriptors at most (numbers below `files`).  0, or -1 with errno. */
+/* As many descriptors as the hard limit allows.  0, or -1 with errno. */
+int rlimits_raise_files(void);
+
+/* No core, and `files` descriptors at most (numbers below `files`), or fewer where the hard limit says so.  0, or -1 with errno. */
 int rlimits_files(unsigned files);
 
 #endif
