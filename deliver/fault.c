@@ -20,6 +20,7 @@ static const struct meaning meanings[] = {
     [FAULT_KIND] = {EX_TEMPFAIL, "4.2.0 mailbox cannot be used",
 	"not a directory (Maildir) or a regular file with one name (mbox)"},
     [FAULT_LOCKED] = {EX_TEMPFAIL, "4.2.0 mailbox is locked", "locked by another program"},
+    [FAULT_REPLACED] = {EX_TEMPFAIL, "4.2.0 mailbox has changed", "another file took its place"},
     [FAULT_LOOP] = {EX_DATAERR, "5.4.6 mail loop: delivered here before",
 	"the message has a Delivered-To line for this recipient"},
     [FAULT_HUNG_UP] = {EX_TEMPFAIL, "4.3.0 delivery was called off",

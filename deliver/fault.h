@@ -9,6 +9,7 @@ enum fault {
 	FAULT_OWNER,
 	FAULT_KIND,
 	FAULT_LOCKED,
+	FAULT_REPLACED,
 	FAULT_LOOP,
 	FAULT_HUNG_UP,
 	FAULT_ORPHANED, /* the guard of an mbox was killed */

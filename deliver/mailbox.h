@@ -18,7 +18,9 @@ enum {
 };
 
 struct mailbox {
-	bool kept; /* set by the caller: it stands, whatever comes */
+	/* Set by the caller, in the first of a call's mailboxes, for all of them. */
+	bool visible; /* there is nothing left but to hear whether it stands */
+	bool kept;    /* it stands, whatever comes */
 	enum mailbox_kind {
 		MAILBOX_MAILDIR,
 		MAILBOX_MBOX

@@ -146,26 +146,33 @@ struct entry {
 	char name[];
 };
 
-/*
- * A name in a Maildir begins with the time when it was made: only a name that looks too old is
- * asked for its real age.  One block of names is read; what is behind it, the next deliveries find.
- */
+/* A name in a Maildir begins with the time when it was made: only a name that looks too old is asked
+   for its real age. */
+static void
+clean_one(int tmp, const char *name, time_t now)
+{
+	struct stat st;
+	long long made = atoll(name);
+
+	if (made > 0 && made < now - TMP_AGE && fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime < now - TMP_AGE && st.st_atime < now - TMP_AGE)
+		(void)unlinkat(tmp, name, 0); /* another delivery may have been first */
+}
+
 static void
 clean(int tmp, time_t now)
 {
 	_Alignas(8) char block[4096];
 
-	long n = syscall(SYS_getdents64, tmp, block, sizeof block);
-	for (long at = 0; at < n;) {
-		const struct entry *e = (const struct entry *)(const void *)(block + at);
-		struct stat st;
-		long long made = atoll(e->name);
-
-		if (made > 0 && made < now - TMP_AGE &&
-		    fstatat(tmp, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    st.st_mtime < now - TMP_AGE && st.st_atime < now - TMP_AGE)
-			(void)unlinkat(tmp, e->name, 0); /* another delivery may have been first */
-		at += e->size;
+	for (int blocks = 0; blocks < CLEAN_BLOCKS; blocks++) {
+		long n = syscall(SYS_getdents64, tmp, block, sizeof block);
+		for (long at = 0; at < n;) {
+			const struct entry *e = (const struct entry *)(const void *)(block + at);
+			clean_one(tmp, e->name, now);
+			at += e->size;
+		}
+		if (n < (long)sizeof block / 2) /* no full block: the end */
+			break;
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -94,17 +95,20 @@ descriptor(const char *text)
 	char *end;
 	long n = strtol(text, &end, 10);
 
-	if (!isdigit((unsigned char)*text) || *end != 0 || n > 65535 || fcntl((int)n, F_GETFD) < 0)
-		die(EX_USAGE, "-c %s: not an open descriptor", text);
+	struct stat st;
+
+	if (!isdigit((unsigned char)*text) || *end != 0 || n > 65535 || fstat((int)n, &st) < 0 ||
+	    !S_ISSOCK(st.st_mode))
+		die(EX_USAGE, "-c %s: not a socket", text);
 	return (int)n;
 }
 
-/* The begin of a file name. */
+/* The first part of a file name. */
 static const char *
 unique(const char *text)
 {
 	if (*text == 0 || *text == '.' || strlen(text) > UNIQUE_MAX - HOST_MAX - 1)
-		die(EX_USAGE, "-n %s: not the begin of a file name", text);
+		die(EX_USAGE, "-n %s: not the start of a file name", text);
 	for (const char *c = text; *c != 0; c++)
 		if (!isalnum((unsigned char)*c) && *c != '.')
 			die(EX_USAGE, "-n %s: want letters, digits and dots", text);
@@ -226,9 +230,12 @@ any_mbox(const struct job *job)
 static _Noreturn void
 give_up(const struct job *job, enum fault fault, int why, const char *path)
 {
+	int status =
+	    fault_report(fault, why, path); /* first: its first line may become the reply */
+
 	for (size_t i = 0; i < job->count; i++)
 		mailbox_undo(&job->boxes[i]);
-	_exit(fault_report(fault, why, path));
+	_exit(status);
 }
 
 static void
@@ -280,6 +287,29 @@ confine(const struct job *job)
 	}
 }
 
+/* Look at the next octet of the other end, and leave it there for the guard, should this process be
+   killed before it has done what the octet says.  0 at the end, or when the guard has died. */
+static char
+hear(const struct job *job)
+{
+	char heard = 0;
+
+	while (recv(job->hand, &heard, 1, MSG_PEEK) < 0 && errno == EINTR && !orphaned)
+		continue;
+	return orphaned ? 0 : heard;
+}
+
+/* With -c: say how far this delivery came, and go on only when the other end says so. */
+static void
+agree(const struct job *job, char say, char want)
+{
+	if (orphaned)
+		give_up(job, FAULT_ORPHANED, 0, job->paths[0]);
+	if (job->hand < 0 || (write(job->hand, &say, 1) == 1 && hear(job) == want))
+		return;
+	give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
+}
+
 static void
 filter(void)
 {
@@ -323,14 +353,16 @@ guard(const struct job *job)
 	filter();
 	while (waitpid(writer, &status, 0) < 0)
 		if (errno != EINTR)
-			_exit(EX_OSERR);
+			give_up(job, FAULT_SYSTEM, errno, job->paths[0]);
 	if (WIFEXITED(status))
 		_exit(WEXITSTATUS(status));
-	if (job->boxes[0].kept) {
-		keep_all(job); /* it was decided before the writer was killed */
-		_exit(EX_OK);
-	}
-	give_up(job, FAULT_KILLED, 0, job->paths[0]);
+	/* The writer was killed.  Once all was visible the word is the other end's. */
+	if (job->boxes[0].visible && !job->boxes[0].kept)
+		agree(job, SAY_VISIBLE, HEAR_KEEP); /* said again, should it not have been said */
+	if (!job->boxes[0].visible)
+		give_up(job, FAULT_KILLED, 0, job->paths[0]);
+	keep_all(job);
+	_exit(EX_OK);
 }
 
 /* To every mailbox.  On failure *path is the one. */
@@ -405,38 +437,30 @@ stage(const struct job *job)
 		give_up(job, fault, errno, path);
 }
 
-/* With -c: say how far this delivery came, and go on only when the other end says so. */
+/* Take the octet that was heard. */
 static void
-agree(const struct job *job, char say, char hear)
+take_word(const struct job *job)
 {
-	char heard = 0;
-	ssize_t n;
+	char word;
 
-	if (orphaned)
-		give_up(job, FAULT_ORPHANED, 0, job->paths[0]);
-	if (job->hand < 0)
-		return;
-	if (write(job->hand, &say, 1) == 1) {
-		while ((n = read(job->hand, &heard, 1)) < 0 && errno == EINTR && !orphaned)
-			continue;
-		if (n == 1 && heard == hear && !orphaned)
-			return;
-	}
-	give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
+	if (job->hand >= 0 && read(job->hand, &word, 1) < 0)
+		errno = 0; /* it was there: nothing follows from not having taken it */
 }
 
 static void
 finish(const struct job *job)
 {
 	agree(job, SAY_STAGED, HEAR_COMMIT);
+	take_word(job);
 	for (size_t i = 0; i < job->count; i++) {
 		enum fault fault = mailbox_commit(&job->boxes[i]);
 		if (fault != FAULT_NONE)
 			give_up(job, fault, errno, job->paths[i]);
 	}
+	job->boxes[0].visible = true;
 	agree(job, SAY_VISIBLE, HEAR_KEEP);
-	for (size_t i = 0; i < job->count; i++)
-		job->boxes[i].kept = true; /* from here on nobody takes anything back */
+	job->boxes[0].kept = true; /* from here on nobody takes anything back */
+	take_word(job);
 	const char kept = SAY_KEPT;
 	if (job->hand >= 0 && write(job->hand, &kept, 1) < 0)
 		errno = 0; /* nobody listens any more; the exit status will tell */
@@ -457,14 +481,31 @@ take_back(const struct job *job)
 	_exit(status);
 }
 
+/* None is as it was inherited: the guard must hear of its writer's end, and errors of write tell as
+   much as the signals that come with them. */
+static void
+signals(void)
+{
+	static const struct {
+		int number;
+		void (*what)(int);
+	} acts[] = {{SIGPIPE, SIG_IGN}, {SIGXFSZ, SIG_IGN}, {SIGCHLD, SIG_DFL}, {SIGTERM, SIG_DFL},
+	    {SIGUSR1, SIG_DFL}};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+		(void)signal(acts[i].number, acts[i].what); /* valid numbers: cannot fail */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct job job = {.hand = -1};
 
 	(void)umask(077);
-	(void)signal(SIGPIPE, SIG_IGN); /* an error of write tells as much */
-	(void)signal(SIGXFSZ, SIG_IGN);
+	signals();
 	parse(&job, argc, argv);
 	descriptors(&job);
 	if (rlimits_files(FILES_MAX) < 0)

@@ -12,7 +12,7 @@
 static const unsigned char from[] = {'F', 'r', 'o', 'm', ' '};
 
 enum {
-	FROM_NONE = 99 /* not at a line's begin: nothing can match */
+	FROM_NONE = 99 /* not at a line's start: nothing can match */
 };
 
 /* It is the recipient's, a regular file, and has no other name. */
@@ -43,6 +43,7 @@ split(struct mbox *m, const char *path)
 	}
 	memcpy(dir, path, n);
 	dir[n] = 0;
+	(void)snprintf(m->name, sizeof m->name, "%s", name);
 	(void)snprintf(m->lock, sizeof m->lock, "%s.lock", name);
 	/* Read, so that it can be synced; a directory that only lets pass is good enough otherwise. */
 	m->dir = open(n > 0 ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -65,7 +66,11 @@ mbox_open(struct mbox *m, const char *path)
 	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_APPEND | O_CLOEXEC, 0600);
 	if (m->out.fd < 0)
 		return FAULT_SYSTEM;
-	return check(m->out.fd, m->uid);
+	enum fault fault = check(m->out.fd, m->uid);
+	/* A new name must last, too.  mbox_stage syncs the directory, where it could be opened. */
+	if (fault == FAULT_NONE && !m->dir_read && syncfs(m->out.fd) < 0)
+		return FAULT_SYSTEM;
+	return fault;
 }
 
 /* One try for the dot lock: 0, or -1 with errno.  mknod makes it at once or not at all, as open
@@ -135,8 +140,19 @@ lock(struct mbox *m)
 	}
 }
 
+/* While the lock was waited for, somebody gave the file another name and put one in its place. */
+static bool
+is_replaced(const struct mbox *m)
+{
+	struct stat ours, there;
+
+	return fstat(m->out.fd, &ours) < 0 ||
+	       fstatat(m->dir, m->name, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       ours.st_dev != there.st_dev || ours.st_ino != there.st_ino;
+}
+
 /* An mbox that was cut short by some accident gets the line feeds that it lacks, so that the
-   postmark stands at a line's begin after an empty line. */
+   postmark stands at a line's start after an empty line. */
 static int
 mend_end(struct mbox *m)
 {
@@ -187,6 +203,8 @@ mbox_begin(struct mbox *m, const char *sender)
 		f = check(m->out.fd, m->uid);
 	if (f != FAULT_NONE)
 		return f;
+	if (is_replaced(m))
+		return FAULT_REPLACED;
 	m->before = lseek(m->out.fd, 0, SEEK_END);
 	if (m->before < 0)
 		return FAULT_SYSTEM;
@@ -196,12 +214,12 @@ mbox_begin(struct mbox *m, const char *sender)
 	return mend_end(m) < 0 || postmark(m, sender) < 0 ? FAULT_SYSTEM : FAULT_NONE;
 }
 
-/* An octet that could be part of ">>>From " at a line's begin.  Nonzero if it was used up. */
+/* An octet that could be part of ">>>From " at a line's start.  Nonzero if it was used up. */
 static int
 quote(struct mbox *m, unsigned char octet)
 {
 	if (m->matched == 0 && octet == '>')
-		return 0; /* written as it is; still at the begin */
+		return 0; /* written as it is; still at the start */
 	if (octet != from[m->matched]) {
 		unsigned n = m->matched;
 

@@ -15,13 +15,14 @@ struct mbox {
 	uid_t uid;       /* whose it must be */
 	int dir;         /* the directory of the file */
 	bool dir_read;   /* it was opened for reading and can be synced */
+	char name[256];  /* of the file in it */
 	char lock[256];  /* the name of the dot lock in it */
 	bool fcntl_lock; /* held */
 	bool dot_lock;   /* ours is there */
 	bool appending;  /* octets from `before` on are ours */
 	off_t before;    /* length under the lock */
 	unsigned
-	    matched;     /* octets of "From " withheld at a line's begin; FROM_NONE inside a line */
+	    matched;     /* octets of "From " withheld at a line's start; FROM_NONE inside a line */
 	bool line_begun; /* the last octet was not a line feed */
 	struct output out;
 };

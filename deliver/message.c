@@ -19,38 +19,40 @@ message_top(const struct message *m, size_t turn, char *line, size_t size)
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
-/* The collected line begins with that text, in any case of letters. */
-static bool
-begins(const struct message *m, const char *text)
-{
-	size_t n = strlen(text);
-
-	return m->len >= n && strncasecmp((const char *)m->line, text, n) == 0;
-}
-
-/* A field name and a colon; white space before the colon is of old times (RFC 5322 4.5). */
-static bool
-is_field(const struct message *m)
+/* Where the value of the collected line's field begins; 0 if the line is no field.  White space before
+   the colon is of old times (RFC 5322 4.5). */
+static size_t
+value_at(const struct message *m)
 {
 	size_t i = 0;
 
 	while (i < m->len && m->line[i] > ' ' && m->line[i] < 0x7f && m->line[i] != ':')
 		i++;
 	if (i == 0)
-		return false;
+		return 0;
 	while (i < m->len && (m->line[i] == ' ' || m->line[i] == '\t'))
 		i++;
-	return i < m->len && m->line[i] == ':';
+	return i < m->len && m->line[i] == ':' ? i + 1 : 0;
+}
+
+/* The collected line is a field of that name, in any case of letters. */
+static bool
+is_named(const struct message *m, const char *name)
+{
+	size_t n = strlen(name);
+
+	return value_at(m) > n && strncasecmp((const char *)m->line, name, n) == 0 &&
+	       (m->line[n] == ':' || m->line[n] == ' ' || m->line[n] == '\t');
 }
 
 static bool
 names_recipient(const struct message *m)
 {
-	size_t from = strlen("Delivered-To:"), to = m->len;
+	size_t from = value_at(m), to = m->len;
 
 	while (from < to && (m->line[from] == ' ' || m->line[from] == '\t'))
 		from++;
-	while (to > from && strchr(" \t\r\n", m->line[to - 1]) != NULL && m->line[to - 1] != 0)
+	while (to > from && m->line[to - 1] != 0 && strchr(" \t\r\n", m->line[to - 1]) != NULL)
 		to--;
 	for (size_t i = 0; i < m->recipients_count; i++)
 		if (strlen(m->recipients[i]) == to - from &&
@@ -66,16 +68,16 @@ judge(struct message *m)
 	bool first = m->where == MESSAGE_FIRST;
 
 	m->where = MESSAGE_HEADER;
-	if (first && begins(m, "From ")) {
+	if (first && m->len >= 5 && memcmp(m->line, "From ", 5) == 0) {
 		m->dropping = true;
 		return;
 	}
 	if (!first && (m->line[0] == ' ' || m->line[0] == '\t'))
 		return; /* goes the way of the line that it continues */
-	m->dropping = m->sender != NULL && begins(m, "Return-Path:");
-	if (begins(m, "Delivered-To:") && names_recipient(m))
+	m->dropping = m->sender != NULL && is_named(m, "Return-Path");
+	if (is_named(m, "Delivered-To") && names_recipient(m))
 		m->looped = true;
-	if (!is_field(m))
+	if (value_at(m) == 0)
 		m->where = MESSAGE_BODY;
 }
 

@@ -36,8 +36,6 @@ output_write(struct output *out, const void *octets, size_t len)
 		return -1;
 	if (len >= sizeof out->buf / 2 && out->len == 0)
 		return write_all(out->fd, octets, len);
-	if (len > sizeof out->buf) /* cannot be: it was flushed above */
-		return write_all(out->fd, octets, len);
 	memcpy(out->buf + out->len, octets, len);
 	out->len += len;
 	return 0;
