@@ -114,29 +114,6 @@ reply_write(char out[REPLY_MAX], enum reply reply, const char *text)
 	return write_lines(out, row->code, row->status, text != NULL ? text : row->text);
 }
 
-/* 1 to 3 digits without a leading zero, then `end`; where the text goes on, or NULL. */
-static const char *
-digits(const char *text, char end)
-{
-	size_t n = 0;
-
-	while (n < 3 && text[n] >= '0' && text[n] <= '9')
-		n++;
-	if (n == 0 || (n > 1 && text[0] == '0') || text[n] != end)
-		return NULL;
-	return text + n + 1;
-}
-
-/* An enhanced code of the class at the text's begin, and a blank: what follows, or NULL. */
-static const char *
-after_status(const char *text, char class)
-{
-	if (text[0] != class || text[1] != '.')
-		return NULL;
-	text = digits(text + 2, '.');
-	return text == NULL ? NULL : digits(text, ' ');
-}
-
 size_t
 reply_answer(char out[REPLY_MAX], enum reply reply, const struct answer *answer)
 {
@@ -146,7 +123,7 @@ reply_answer(char out[REPLY_MAX], enum reply reply, const struct answer *answer)
 
 	if (answer->len == 0)
 		return reply_write(out, reply, NULL);
-	const char *text = after_status(answer->text, row->code[0]);
+	const char *text = answer_after_status(answer->text, row->code[0]);
 	if (text == NULL)
 		return reply_write(out, reply, answer->text);
 	size_t n = (size_t)(text - answer->text) - 1;

@@ -117,3 +117,25 @@ answer_set(struct answer *answer, enum verdict verdict, const char *text)
 	answer->len = n;
 	answer->verdict = verdict;
 }
+
+/* 1 to 3 digits without a leading zero, then `end`; where the text goes on, or NULL. */
+static const char *
+digits(const char *text, char end)
+{
+	size_t n = 0;
+
+	while (n < 3 && text[n] >= '0' && text[n] <= '9')
+		n++;
+	if (n == 0 || (n > 1 && text[0] == '0') || text[n] != end)
+		return NULL;
+	return text + n + 1;
+}
+
+const char *
+answer_after_status(const char *text, char class)
+{
+	if (text[0] != class || text[1] != '.')
+		return NULL;
+	text = digits(text + 2, '.');
+	return text == NULL ? NULL : digits(text, ' ');
+}

@@ -17,8 +17,8 @@ enum request_letter {
 	REQUEST_HELLO = 'H',
 	/* Choose the return path of one message. */
 	REQUEST_FROM = 'F',
-	/* Learn whether an address receives mail here, and add it to the message: RecipientLimit of
-	   them, each by the same rule as an honest session's. */
+	/* Learn whether an address receives mail here, and add it to the message if it does:
+	   RecipientLimit of them, each by the same rule as an honest session's. */
 	REQUEST_RCPT = 'R',
 	/* Add octets to the message, SizeLimit in all. */
 	REQUEST_BODY = 'B',
@@ -52,8 +52,9 @@ enum verdict {
 	VERDICT_YES = 'Y',
 	VERDICT_LATER = 'L',
 	VERDICT_NEVER = 'N',
-	VERDICT_FORWARDED = 'F', /* text: the new path; a yes (251) */
-	VERDICT_MOVED = 'M',     /* text: the new path; a no (551) */
+	/* To R and V, once there are aliases; text: the new path. */
+	VERDICT_FORWARDED = 'F', /* a yes (251) */
+	VERDICT_MOVED = 'M',     /* a no (551) */
 };
 
 struct answer {
@@ -65,6 +66,10 @@ struct answer {
 /* As above, for the way back. */
 size_t answer_encode(unsigned char packet[ANSWER_MAX], const struct answer *answer);
 bool answer_decode(const unsigned char *packet, size_t len, struct answer *answer);
+
+/* Where the text goes on after an enhanced code of that class (RFC 3463 2: '2', '4' or '5') and a blank
+   at its start; NULL if there is none. */
+const char *answer_after_status(const char *text, char class);
 
 /* Fill an answer, with every octet of `text` that is not printable ASCII replaced by '?' and the
    rest of a text that is too long cut off. */

@@ -3,13 +3,15 @@
  * whoever can break the code behind smtp_step.
  *
  * One buffer holds both what came from the client and what of it is the message: the pieces of a
- * message are moved together at its begin, each to the left of where it was read, so that a packet
+ * message are moved together at its start, each to the left of where it was read, so that a packet
  * of up to BODY_MAX octets goes to the monitor by one write.
  */
 #include "session.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum {
@@ -22,35 +24,38 @@ struct session {
 	size_t message;   /* [BEGIN, message): octets of the message, not sent yet */
 	size_t at, until; /* [at, until): octets of the client, not taken yet */
 	size_t held;      /* octets of replies */
+	bool deaf;        /* nobody reads them */
 	unsigned char buffer[PACKET_MAX];
 	unsigned char replies[REPLIES_HELD];
 };
 
-/* The other end is gone, or this process is broken: there is nobody to tell. */
+/* The client is gone: there is nobody to tell. */
 static _Noreturn void
 leave(void)
 {
 	_exit(0);
 }
 
-static void
-write_all(int fd, const unsigned char *octets, size_t len)
+/* The monitor is not to be talked with.  If it lives, it sees that this is no good end. */
+static _Noreturn void
+fail(void)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, octets, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			leave();
-		octets += n;
-		len -= (size_t)n;
-	}
+	_exit(EX_PROTOCOL);
 }
 
+/* A client that has gone does not hear; what it had said before still counts (RFC 5321 4.1.1.10). */
 static void
 send_replies(struct session *s)
 {
-	write_all(SESSION_OUT, s->replies, s->held);
+	for (size_t sent = 0; sent < s->held && !s->deaf;) {
+		ssize_t n = write(SESSION_OUT, s->replies + sent, s->held - sent);
+		if (n >= 0)
+			sent += (size_t)n;
+		else if (errno == EPIPE || errno == ECONNRESET)
+			s->deaf = true;
+		else if (errno != EINTR)
+			leave(); /* it does not read */
+	}
 	s->held = 0;
 }
 
@@ -74,7 +79,7 @@ send_packet(const unsigned char *packet, size_t len)
 	while ((n = write(SESSION_MONITOR, packet, len)) < 0 && errno == EINTR)
 		continue;
 	if (len == 0 || n != (ssize_t)len)
-		leave();
+		fail();
 }
 
 static void
@@ -108,7 +113,7 @@ ask(struct session *s, const struct smtp_event *event)
 	while ((n = read(SESSION_MONITOR, packet, sizeof packet)) < 0 && errno == EINTR)
 		continue;
 	if (n <= 0 || !answer_decode(packet, (size_t)n, &answer))
-		leave();
+		fail();
 	smtp_answer(&s->smtp, &answer);
 }
 

@@ -21,17 +21,16 @@ owe_reply(struct smtp *s, size_t len, bool now)
 		   .len = len});
 }
 
-/* RFC 2920 3.2: only replies that a pipelining client does not wait for may be held back. */
 static void
-reply(struct smtp *s, enum reply which)
+reply_text(struct smtp *s, enum reply which, const char *text)
 {
-	owe_reply(s, reply_write(s->reply, which, NULL), false);
+	owe_reply(s, reply_write(s->reply, which, text), s->now);
 }
 
 static void
-reply_now(struct smtp *s, enum reply which, const char *text)
+reply(struct smtp *s, enum reply which)
 {
-	owe_reply(s, reply_write(s->reply, which, text), true);
+	reply_text(s, which, NULL);
 }
 
 static void
@@ -84,20 +83,21 @@ enum argument {
 static const struct rule {
 	unsigned char phases;
 	enum argument argument;
+	bool now; /* RFC 2920 3.2: a client that pipelines waits for the reply */
 	enum reply refusals[SMTP_PHASES];
 } rules[VERBS] = {
-    [VERB_UNKNOWN] = {ANY, ARGUMENT_OWN, {0}},
-    [VERB_HELO] = {ANY, ARGUMENT_OWN, {0}},
-    [VERB_EHLO] = {ANY, ARGUMENT_OWN, {0}},
-    [VERB_MAIL] = {IN_HELLO, ARGUMENT_OWN, {REPLY_NO_HELLO, 0, REPLY_NESTED, REPLY_NESTED}},
-    [VERB_RCPT] = {IN_MAIL | IN_RCPT, ARGUMENT_OWN, {REPLY_NO_HELLO, REPLY_NO_MAIL, 0, 0}},
-    [VERB_DATA] = {IN_RCPT, ARGUMENT_NONE, {REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_NO_RCPT, 0}},
-    [VERB_RSET] = {ANY, ARGUMENT_NONE, {0}},
-    [VERB_NOOP] = {ANY, ARGUMENT_OWN, {0}},
-    [VERB_QUIT] = {ANY, ARGUMENT_NONE, {0}},
-    [VERB_VRFY] = {ANY, ARGUMENT_OWN, {0}},
-    [VERB_HELP] = {ANY, ARGUMENT_OWN, {0}},
-    [VERB_UNOFFERED] = {ANY, ARGUMENT_OWN, {0}},
+    [VERB_UNKNOWN] = {ANY, ARGUMENT_OWN, true, {0}},
+    [VERB_HELO] = {ANY, ARGUMENT_OWN, true, {0}},
+    [VERB_EHLO] = {ANY, ARGUMENT_OWN, true, {0}},
+    [VERB_MAIL] = {IN_HELLO, ARGUMENT_OWN, false, {REPLY_NO_HELLO, 0, REPLY_NESTED, REPLY_NESTED}},
+    [VERB_RCPT] = {IN_MAIL | IN_RCPT, ARGUMENT_OWN, false, {REPLY_NO_HELLO, REPLY_NO_MAIL, 0, 0}},
+    [VERB_DATA] = {IN_RCPT, ARGUMENT_NONE, true, {REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_NO_RCPT, 0}},
+    [VERB_RSET] = {ANY, ARGUMENT_NONE, false, {0}},
+    [VERB_NOOP] = {ANY, ARGUMENT_OWN, true, {0}},
+    [VERB_QUIT] = {ANY, ARGUMENT_NONE, true, {0}},
+    [VERB_VRFY] = {ANY, ARGUMENT_OWN, true, {0}},
+    [VERB_HELP] = {ANY, ARGUMENT_OWN, true, {0}},
+    [VERB_UNOFFERED] = {ANY, ARGUMENT_OWN, true, {0}},
 };
 
 /* ---- the commands -------------------------------------------------------------------------- */
@@ -131,7 +131,7 @@ do_hello(struct smtp *s, const struct command *command)
 	char text[REPLY_MAX];
 
 	if (!address_hello(command->argument, command->len)) {
-		reply_now(s, REPLY_SYNTAX_HELO, NULL);
+		reply(s, REPLY_SYNTAX_HELO);
 		return;
 	}
 	forget(s); /* RFC 5321 4.1.4: as RSET does */
@@ -146,7 +146,7 @@ do_hello(struct smtp *s, const struct command *command)
 		at = put_number(text, at, s->settings->size_limit);
 		put(text, at, "\n8BITMIME\nENHANCEDSTATUSCODES");
 	}
-	reply_now(s, extended ? REPLY_EHLO : REPLY_HELO, text);
+	reply_text(s, extended ? REPLY_EHLO : REPLY_HELO, text);
 }
 
 static void
@@ -206,7 +206,7 @@ do_vrfy(struct smtp *s, const struct command *command)
 	if (address_name(command->argument, command->len, &s->address))
 		ask(s, REQUEST_VERIFY);
 	else
-		reply_now(s, REPLY_SYNTAX_VRFY, NULL);
+		reply(s, REPLY_SYNTAX_VRFY);
 }
 
 static void
@@ -214,7 +214,7 @@ do_data(struct smtp *s)
 {
 	body_begin(&s->body);
 	s->mode = SMTP_BODY;
-	reply_now(s, REPLY_DATA, NULL);
+	reply(s, REPLY_DATA);
 }
 
 static void
@@ -222,6 +222,7 @@ do_command(struct smtp *s, const struct command *command)
 {
 	const struct rule *rule = &rules[command->verb];
 
+	s->now = rule->now;
 	if (rule->argument == ARGUMENT_NONE && command->len > 0) {
 		reply(s, REPLY_SYNTAX);
 		return;
@@ -249,11 +250,11 @@ do_command(struct smtp *s, const struct command *command)
 		reply(s, REPLY_RESET);
 		break;
 	case VERB_NOOP:
-		reply_now(s, REPLY_NOOP, NULL);
+		reply(s, REPLY_NOOP);
 		break;
 	case VERB_QUIT:
 		forget(s);
-		reply_now(s, REPLY_BYE, NULL);
+		reply(s, REPLY_BYE);
 		s->mode = SMTP_SHUT;
 		break;
 	case VERB_VRFY:
@@ -263,11 +264,11 @@ do_command(struct smtp *s, const struct command *command)
 		reply(s, REPLY_HELP);
 		break;
 	case VERB_UNOFFERED:
-		reply_now(s, REPLY_UNOFFERED, NULL);
+		reply(s, REPLY_UNOFFERED);
 		break;
 	case VERB_UNKNOWN:
 	case VERBS:
-		reply_now(s, REPLY_UNKNOWN, NULL);
+		reply(s, REPLY_UNKNOWN);
 		break;
 	}
 }
@@ -280,18 +281,19 @@ do_line(struct smtp *s)
 {
 	struct command command;
 
+	s->now = true;
 	if (s->line_bare)
 		return; /* refused already */
 	if (s->line_long) {
-		reply_now(s, REPLY_LINE_LONG, NULL);
+		reply(s, REPLY_LINE_LONG);
 		return;
 	}
 	switch (command_parse(s->line, s->line_len, &command)) {
 	case BAD_OCTETS:
-		reply_now(s, REPLY_LINE_8BIT, NULL);
+		reply(s, REPLY_LINE_8BIT);
 		break;
 	case BAD_CONTROL:
-		reply_now(s, REPLY_CONTROL, NULL);
+		reply(s, REPLY_CONTROL);
 		break;
 	case FINE:
 	case BAD_SYNTAX:
@@ -322,7 +324,8 @@ line_octet(struct smtp *s, unsigned char octet)
 	}
 	if (octet == '\n' && !s->line_bare) {
 		s->line_bare = true;
-		reply_now(s, REPLY_LINE_BARE, NULL);
+		s->now = true;
+		reply(s, REPLY_LINE_BARE);
 	}
 	s->line_cr = octet == '\r';
 	if (s->line_len == sizeof s->line - 1) /* room for the LF belongs to the limit */
@@ -353,12 +356,13 @@ static void
 do_end(struct smtp *s)
 {
 	s->mode = SMTP_LINE;
+	s->now = true;
 	if (s->body.bare) {
 		forget(s);
-		reply_now(s, REPLY_BARE_NEWLINE, NULL);
+		reply(s, REPLY_BARE_NEWLINE);
 	} else if (s->body.octets > s->settings->size_limit) {
 		forget(s);
-		reply_now(s, REPLY_TOO_LARGE, NULL);
+		reply(s, REPLY_TOO_LARGE);
 	} else {
 		s->address.len = 0;
 		ask(s, REQUEST_END);
@@ -389,15 +393,17 @@ smtp_begin(struct smtp *s, const struct smtp_settings *settings)
 
 	memset(s, 0, sizeof *s);
 	s->settings = settings;
+	s->now = true;
 	put(text, put(text, 0, settings->hostname), " ESMTP");
-	reply_now(s, REPLY_GREETING, text);
+	reply_text(s, REPLY_GREETING, text);
 }
 
 void
 smtp_timeout(struct smtp *s)
 {
 	forget(s);
-	reply_now(s, REPLY_TIMEOUT, NULL);
+	s->now = true;
+	reply(s, REPLY_TIMEOUT);
 	s->mode = SMTP_SHUT;
 }
 
@@ -455,9 +461,9 @@ reply_to(enum request_letter question, enum verdict verdict, bool text)
 	case VERDICT_NEVER:
 		return end ? REPLY_NEVER : from ? REPLY_REFUSED : REPLY_NO_MAILBOX;
 	case VERDICT_FORWARDED:
-		return REPLY_FORWARD;
+		return end || from ? REPLY_LATER : REPLY_FORWARD;
 	case VERDICT_MOVED:
-		return REPLY_MOVED;
+		return end || from ? REPLY_LATER : REPLY_MOVED;
 	}
 	return REPLY_LATER;
 }
@@ -465,8 +471,8 @@ reply_to(enum request_letter question, enum verdict verdict, bool text)
 void
 smtp_answer(struct smtp *s, const struct answer *answer)
 {
-	bool yes = answer->verdict == VERDICT_YES || answer->verdict == VERDICT_FORWARDED;
-	bool now = s->question == REQUEST_END || s->question == REQUEST_VERIFY;
+	bool yes = answer->verdict == VERDICT_YES ||
+		   (answer->verdict == VERDICT_FORWARDED && s->question == REQUEST_RCPT);
 
 	if (s->mode != SMTP_HELD)
 		return;
@@ -481,5 +487,5 @@ smtp_answer(struct smtp *s, const struct answer *answer)
 		s->recipients++;
 	}
 	enum reply which = reply_to(s->question, answer->verdict, answer->len > 0);
-	owe_reply(s, reply_answer(s->reply, which, answer), now);
+	owe_reply(s, reply_answer(s->reply, which, answer), s->now);
 }

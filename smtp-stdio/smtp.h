@@ -63,6 +63,7 @@ struct smtp {
 	enum smtp_phase phase;
 	struct body body;
 	enum request_letter question; /* in SMTP_HELD */
+	bool now;                     /* the client waits for the reply to this command */
 	unsigned recipients;          /* accepted in this transaction */
 	/* the command line so far */
 	size_t line_len;
