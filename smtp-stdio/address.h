@@ -16,7 +16,7 @@ struct address {
 };
 
 /*
- * Read a path, "<" [source-route ":"] mailbox ">" or "<>", at the begin of `in`.
+ * Read a path, "<" [source-route ":"] mailbox ">" or "<>", at the start of `in`.
  *
  * Returns how many octets it takes, or 0 if there is no path.  The address is stored without its
  * source route and in one form: a local part is quoted only where it must be, so that all quoted

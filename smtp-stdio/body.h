@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 enum body_at {
-	BODY_LINE,   /* at a line's begin */
+	BODY_LINE,   /* at a line's start */
 	BODY_TEXT,   /* in a line */
 	BODY_CR,     /* after a CR in a line */
-	BODY_DOT,    /* after a dot at a line's begin */
+	BODY_DOT,    /* after a dot at a line's start */
 	BODY_DOT_CR, /* and a CR */
 	BODY_DONE,
 };

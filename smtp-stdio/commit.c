@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -30,6 +29,7 @@ enum {
 struct copy {
 	struct recipient *first;
 	size_t count;
+	char unique[UNIQUE_OCTETS];
 	struct helper helper;
 };
 
@@ -39,18 +39,54 @@ struct job {
 	const struct envelope *envelope;
 	int message;
 	int64_t deadline;
-	char unique[UNIQUE_OCTETS];
 	struct copy *copies;
 	size_t count;
 	size_t running; /* of them, started */
+	size_t failed;  /* the one that stopped it all; the count if none did */
 };
 
-static int
-by_mailbox(const void *a, const void *b)
+/* By the paths of their mailboxes; each is moved once at most, for they are large. */
+static void
+sort(struct recipient *r, size_t count)
 {
-	const struct recipient *one = a, *other = b;
+	static struct recipient spare;
 
-	return strcmp(one->mailbox, other->mailbox);
+	for (size_t i = 0; i + 1 < count; i++) {
+		size_t least = i;
+		for (size_t j = i + 1; j < count; j++)
+			if (strcmp(r[j].mailbox, r[least].mailbox) < 0)
+				least = j;
+		if (least == i)
+			continue;
+		spare = r[i];
+		r[i] = r[least];
+		r[least] = spare;
+	}
+}
+
+/* The same place in the same directory, whatever path leads there. */
+static bool
+is_same(const struct recipient *a, const struct recipient *b)
+{
+	size_t n = strlen(a->home), m = strlen(b->home);
+
+	return a->inode != 0 && a->device == b->device && a->inode == b->inode &&
+	       strncmp(a->mailbox, a->home, n) == 0 && strncmp(b->mailbox, b->home, m) == 0 &&
+	       strcmp(a->mailbox + n, b->mailbox + m) == 0;
+}
+
+/* Two addresses whose directories are one, by a symbolic link, have one mailbox: give it one path. */
+static void
+unite(const struct envelope *envelope)
+{
+	for (size_t i = 1; i < envelope->count; i++) {
+		struct recipient *r = &envelope->recipients[i];
+		size_t j = 0;
+		while (j < i && !is_same(&envelope->recipients[j], r))
+			j++;
+		if (j < i)
+			(void)strcpy(r->mailbox, envelope->recipients[j].mailbox);
+	}
 }
 
 bool
@@ -59,16 +95,17 @@ commit_is_foreign(const struct config *config)
 	return config->text[KEY_DELIVER_COMMAND] != NULL;
 }
 
-/* A name for the message in each Maildir, known here so that it can be taken back: as deliver makes
-   its own, but with the monitor's number in it. */
+/* A name for each copy, known here so that it can be taken back: as deliver makes its own, but with
+   the monitor's number in it, and counted, should two paths be one Maildir. */
 static void
-make_unique(struct job *job)
+make_unique(struct job *job, struct copy *copy)
 {
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-	(void)snprintf(job->unique, sizeof job->unique, "%lld.M%06ldP%ldQ%u", (long long)now.tv_sec,
-	    now.tv_nsec / 1000, (long)getpid(), job->envelope->message);
+	(void)snprintf(copy->unique, sizeof copy->unique, "%lld.M%06ldP%ldQ%zu",
+	    (long long)now.tv_sec, now.tv_nsec / 1000, (long)getpid(),
+	    (size_t)job->envelope->message * RECIPIENTS_MOST + (size_t)(copy - job->copies));
 }
 
 enum purpose {
@@ -87,7 +124,7 @@ deliver_arguments(
 	if (config->number[KEY_LANDLOCK])
 		argv[n++] = "-L";
 	argv[n++] = "-n";
-	argv[n++] = job->unique;
+	argv[n++] = copy->unique;
 	if (purpose == TAKE_BACK) {
 		argv[n++] = "-x";
 	} else {
@@ -127,20 +164,33 @@ command_arguments(const struct job *job, const struct copy *copy, const char **a
 	argv[n] = NULL;
 }
 
-/* A clean environment; of the client's making there are only the two addresses and what was looked
-   up of them, all printable, and the user fit for a path (recipient.c). */
+/* "name=value", every octet of the value that a shell could take for more than a letter made a '_':
+   what Postfix lets pass into an environment. */
+static void
+variable(char line[PATH_OCTETS + 16], const char *name, const char *value)
+{
+	static const char plain[] = "!@%-_+=:,./0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	(void)snprintf(line, PATH_OCTETS + 16, "%s=%s", name, value);
+	for (char *c = line + strlen(name) + 1; *c != 0; c++)
+		if (strchr(plain, *c) == NULL)
+			*c = '_';
+}
+
+/* The environment of a helper is made here, of nothing that was inherited. */
 static void
 environment(const struct envelope *envelope, const struct recipient *recipient, char **out)
 {
 	static char lines[ENVIRONMENT][PATH_OCTETS + 16];
 	size_t n = 0;
 
-	(void)snprintf(lines[n++], sizeof *lines, "PATH=/usr/local/bin:/usr/bin:/bin");
-	(void)snprintf(lines[n++], sizeof *lines, "HOME=%s", recipient->home);
-	(void)snprintf(lines[n++], sizeof *lines, "USER=%s", recipient->user);
-	(void)snprintf(lines[n++], sizeof *lines, "LOGNAME=%s", recipient->user);
-	(void)snprintf(lines[n++], sizeof *lines, "SENDER=%s", envelope->sender);
-	(void)snprintf(lines[n++], sizeof *lines, "RECIPIENT=%s", recipient->address);
+	variable(lines[n++], "PATH", "/usr/local/bin:/usr/bin:/bin");
+	variable(lines[n++], "HOME", recipient->home);
+	variable(lines[n++], "USER", recipient->user);
+	variable(lines[n++], "LOGNAME", recipient->user);
+	variable(lines[n++], "SENDER", envelope->sender);
+	variable(lines[n++], "RECIPIENT", recipient->address);
 	for (size_t i = 0; i < n; i++)
 		out[i] = lines[i];
 	out[n] = NULL;
@@ -164,6 +214,9 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 	    .argv = (char *const *)(uintptr_t)argv,
 	    .environment = environ_lines,
 	    .message = job->message,
+	    .directory = !foreign                    ? NULL
+			 : copy->first->home[0] != 0 ? copy->first->home
+						     : "/",
 	    .handshake = !foreign && purpose == DELIVER};
 	if (spawn(&copy->helper, &order))
 		return true;
@@ -197,7 +250,7 @@ is_maildir(const struct copy *copy)
 static void
 take_back(const struct job *job, const struct copy *killed)
 {
-	struct copy copy = {.first = killed->first, .count = killed->count};
+	struct copy copy = *killed;
 	struct answer answer;
 
 	if (!is_maildir(killed) || !start(job, &copy, TAKE_BACK))
@@ -205,20 +258,22 @@ take_back(const struct job *job, const struct copy *killed)
 	spawn_end(&copy.helper, clock_now() + (int64_t)HELPER_GRACE * 1000, &answer);
 	if (answer.verdict != VERDICT_YES)
 		log_line(LOG_ERR, "message %s may be in %s, and could not be taken back",
-		    job->unique, copy.first->mailbox);
+		    copy.unique, copy.first->mailbox);
 }
 
 /* Every helper makes its copy visible. */
 static bool
-show_all(const struct job *job)
+show_all(struct job *job)
 {
 	for (size_t i = 0; i < job->count; i++) {
 		struct helper *helper = &job->copies[i].helper;
+		job->failed = i;
 		if (job->count > 1 && !spawn_say(helper, SAY_COMMIT))
 			return false;
 		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
 			return false;
 	}
+	job->failed = job->count;
 	return true;
 }
 
@@ -228,6 +283,8 @@ stage_all(struct job *job)
 {
 	while (job->running < job->count) {
 		struct copy *copy = &job->copies[job->running];
+		job->failed = job->running;
+		make_unique(job, copy);
 		if (!start(job, copy, DELIVER))
 			return false;
 		job->running++;
@@ -240,21 +297,23 @@ stage_all(struct job *job)
 	return true;
 }
 
-/* Call everything off.  The last that was started failed, or else one that was to make its copy
-   visible: the first helper that has a reason of its own gives the answer. */
+/* Call everything off.  The answer is that of the helper that failed; the others only follow. */
 static void
 abandon(struct job *job, struct answer *answer)
 {
 	struct answer one;
+	int64_t soon = clock_now() + HELPER_GRACE * 1000;
 
-	for (size_t i = 0; i + 1 < job->running; i++)
+	for (size_t i = 0; i < job->running; i++)
 		spawn_hang_up(&job->copies[i].helper);
-	for (size_t i = job->running; i-- > 0;) {
+	for (size_t i = 0; i < job->running; i++) {
 		struct copy *copy = &job->copies[i];
-		spawn_end(&copy->helper, job->deadline, &one);
-		report(copy, &one);
-		if (i + 1 == job->running && one.verdict != VERDICT_YES)
-			*answer = one;
+		spawn_end(&copy->helper, soon < job->deadline ? soon : job->deadline, &one);
+		if (i == job->failed) {
+			report(copy, &one);
+			if (one.verdict != VERDICT_YES)
+				*answer = one;
+		}
 		if (copy->helper.killed)
 			take_back(job, copy);
 	}
@@ -265,14 +324,16 @@ static void
 keep_all(struct job *job, struct answer *answer)
 {
 	struct answer one;
+	/* Nobody waits for anything any more; and a mailbox that is kept must not be told to end. */
+	int64_t deadline = clock_now() + (int64_t)KEEP_LIMIT * 1000;
 
 	for (size_t i = 0; i < job->count; i++)
 		(void)spawn_say(&job->copies[i].helper, SAY_KEEP); /* its end will tell */
 	answer_set(answer, VERDICT_YES, "");
 	for (size_t i = 0; i < job->count; i++) {
 		struct copy *copy = &job->copies[i];
-		bool kept = spawn_hear(&copy->helper, HEAR_KEPT, job->deadline);
-		spawn_end(&copy->helper, job->deadline, &one);
+		bool kept = spawn_hear(&copy->helper, HEAR_KEPT, deadline);
+		spawn_end(&copy->helper, deadline, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
 		kept = kept || (copy->helper.killed && is_maildir(copy));
 		if (!kept && answer->verdict == VERDICT_YES) {
@@ -303,14 +364,14 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	    .copies = copies};
 
 	answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
-	qsort(envelope->recipients, envelope->count, sizeof *envelope->recipients, by_mailbox);
+	unite(envelope);
+	sort(envelope->recipients, envelope->count);
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct recipient *r = &envelope->recipients[i];
 		if (job.count == 0 || strcmp(copies[job.count - 1].first->mailbox, r->mailbox) != 0)
 			copies[job.count++] = (struct copy){.first = r};
 		copies[job.count - 1].count++;
 	}
-	make_unique(&job);
 	if (commit_is_foreign(config))
 		run_foreign(&job, answer);
 	else if (stage_all(&job) && show_all(&job))

@@ -46,7 +46,7 @@ static const struct row {
     [KEY_SESSION_TIMEOUT] = {"SessionTimeout", KIND_SECONDS, "1h", SESSION_DEFAULT, SECONDS_LEAST,
 	SECONDS_MOST},
     [KEY_DELIVER_TIMEOUT] = {"DeliverTimeout", KIND_SECONDS, "5m", DELIVER_DEFAULT, SECONDS_LEAST,
-	SECONDS_MOST},
+	DELIVER_MOST},
 };
 
 const char *
@@ -221,7 +221,7 @@ set(struct config *config, const char *source, enum keyword key, char *value)
 	return check(config, key, value);
 }
 
-/* The line without its comment and the blanks around it.  A '#' begins a comment at the begin of a
+/* The line without its comment and the blanks around it.  A '#' begins a comment at the start of a
    line or after a blank. */
 static char *
 strip(char *line)
@@ -308,10 +308,10 @@ config_finish(struct config *config, const char *hostname, struct config_error *
 		config->domains[config->domains_count++] = config->text[KEY_HOSTNAME];
 
 	const char *mailbox = config->text[KEY_MAILBOX];
-	if (config->users == USERS_PASSWD && mailbox[0] == '/' && !has_user(mailbox)) {
+	if (config->users != USERS_ANY && mailbox[0] == '/' && !has_user(mailbox)) {
 		*error = (struct config_error){.source = config->source[KEY_MAILBOX],
 		    .key = "Mailbox",
-		    .what = "with Users passwd an absolute Mailbox needs %u"};
+		    .what = "an absolute Mailbox needs %u, unless Users is any"};
 		return false;
 	}
 	return true;

@@ -44,17 +44,22 @@ enum {
 	RECIPIENTS_MOST = 1000, /* Postfix's smtpd_recipient_limit */
 	COMMAND_DEFAULT = 300,  /* s; RFC 5321 4.5.3.2.7 */
 	SESSION_DEFAULT = 3600, /* s in all; long enough for SizeLimit at 10 kB/s */
+	DELIVER_MOST = 570,     /* s; a client waits 600: RFC 5321 4.5.3.2.6 */
 	DELIVER_DEFAULT = 300,  /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
 	SECONDS_LEAST = 1,
 	SECONDS_MOST = 86400, /* a day */
 	UID_DEFAULT = 1000,   /* Debian's FIRST_UID */
 	UID_LEAST = 1,        /* never root */
 	UID_MOST = 65533,     /* 65534 is nobody */
+	UID_NOBODY = 65534,   /* Debian's nobody: the user of what has no owner */
+	GID_NOGROUP = 65534,  /* Debian's nogroup, in the place of group root */
 
 	/* Helpers. */
 	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
 	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
-	HELPER_GRACE = 5,       /* s between SIGTERM and SIGKILL; Postfix's stop delay */
+	EXEC_LIMIT = 10,        /* s from vfork to exec, which take 0.1 ms */
+	KEEP_LIMIT = 60,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
+	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 };
 
 #endif

@@ -44,6 +44,7 @@ usage(void)
 static _Noreturn void
 bad_settings(const struct config_error *error)
 {
+	static const char text[] = "421 4.3.5 misconfigured; closing\r\n";
 	struct stat st;
 	char line[16] = ""; /* what is wrong in the whole has no line */
 
@@ -52,7 +53,7 @@ bad_settings(const struct config_error *error)
 	log_line(LOG_ERR, "%s%s: %s%s%s", error->source != NULL ? error->source : "settings", line,
 	    error->key, error->key[0] != 0 ? ": " : "", error->what);
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISSOCK(st.st_mode))
-		(void)!write(STDOUT_FILENO, "421 4.3.5 not set up rightly; closing\r\n", 39);
+		(void)!write(STDOUT_FILENO, text, sizeof text - 1); /* or nobody hears it */
 	exit(EX_CONFIG);
 }
 
@@ -293,6 +294,33 @@ run(const struct config *config, const struct peer *peer)
 	monitor_run(config, peer, session, who.uid);
 }
 
+/* None is as it was inherited; SIGALRM ends a monitor that hangs in starting a helper. */
+static void
+signals(void)
+{
+	static const struct {
+		int number;
+		void (*what)(int);
+	} acts[] = {{SIGPIPE, SIG_IGN}, {SIGXFSZ, SIG_IGN}, {SIGCHLD, SIG_DFL}, {SIGTERM, SIG_DFL},
+	    {SIGALRM, SIG_DFL}};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+		(void)signal(acts[i].number, acts[i].what); /* valid numbers: cannot fail */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* A launcher's own way with the socket is not ours: a read waits, and SO_RCVTIMEO ends it. */
+static void
+blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && (flags & O_NONBLOCK) != 0)
+		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK); /* fails for no open descriptor */
+}
+
 int
 main(int argc, char **argv)
 {
@@ -301,7 +329,10 @@ main(int argc, char **argv)
 	struct peer peer;
 
 	standard_descriptors();
-	(void)signal(SIGPIPE, SIG_IGN); /* neither a log nor a client that is gone stops the mail */
+	signals();
+	blocking(STDIN_FILENO);
+	blocking(STDOUT_FILENO);
+	(void)rlimits_raise_files(); /* for many recipients; what there is will do otherwise */
 	log_open();
 	parse(&arguments, argc, argv);
 	settings(&config, &arguments);

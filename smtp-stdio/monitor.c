@@ -30,8 +30,7 @@ enum state {
 	IDLE,
 	FROM, /* there is a sender */
 	RCPT, /* and a recipient */
-	BODY, /* and the begin of a message */
-	STATES
+	BODY, /* and the start of a message */
 };
 
 struct monitor {
@@ -118,6 +117,19 @@ finish_off(struct monitor *m, const char *reason)
 
 /* ---- policy: one function for each letter; false: the session has broken the rules ----------- */
 
+/* The monitor's own rule for the client's name, which goes into a header line and the log. */
+static bool
+is_host(const unsigned char *name, size_t len)
+{
+	static const char plain[] = ".-_:[]0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	for (size_t i = 0; i < len; i++)
+		if (memchr(plain, name[i], sizeof plain - 1) == NULL)
+			return false;
+	return len <= DOMAIN_MAX;
+}
+
 static bool
 do_hello(struct monitor *m, const struct request *request)
 {
@@ -129,7 +141,7 @@ do_hello(struct monitor *m, const struct request *request)
 			continue;
 		const unsigned char *name = request->data + n;
 		size_t len = request->len - n;
-		if (len > DOMAIN_MAX || memchr(name, ' ', len) != NULL)
+		if (!is_host(name, len))
 			return false;
 		memcpy(m->protocol, protocols[i], n - 1);
 		m->protocol[n - 1] = 0;
@@ -223,10 +235,12 @@ do_verify(struct monitor *m, const struct request *request)
 	return true;
 }
 
-/* The message begins: with our own line. */
+/* The message begins: with our own line.  A blank as its first octet would continue that line, so
+   the header then ends there. */
 static bool
-begin_message(struct monitor *m)
+begin_message(struct monitor *m, const struct request *request)
 {
+	bool blank = request->len > 0 && (request->data[0] == ' ' || request->data[0] == '\t');
 	char line[RECEIVED_MAX];
 	const struct trace trace = {.protocol = m->protocol,
 	    .helo = m->helo,
@@ -236,7 +250,8 @@ begin_message(struct monitor *m)
 	    .recipient = m->count == 1 ? m->recipients[0].address : NULL,
 	    .when = time(NULL)};
 
-	return spool_begin(&m->spool) && spool_add(&m->spool, line, received_line(line, &trace));
+	return spool_begin(&m->spool) && spool_add(&m->spool, line, received_line(line, &trace)) &&
+	       spool_add(&m->spool, "\n", blank);
 }
 
 /* A message that cannot be kept is heard to its end all the same: the session cannot be told before. */
@@ -248,7 +263,7 @@ do_body(struct monitor *m, const struct request *request)
 	m->octets += request->len;
 	if (m->failed)
 		return true;
-	if ((m->state == RCPT && !begin_message(m)) ||
+	if ((m->state == RCPT && !begin_message(m, request)) ||
 	    !spool_add(&m->spool, request->data, request->len)) {
 		log_line(LOG_ERR, "message id=%s client=%s cannot be kept: %s", m->id,
 		    m->peer->address, strerror(errno));
@@ -278,8 +293,7 @@ do_end(struct monitor *m, const struct request *request)
 {
 	const struct envelope envelope = {m->sender, m->recipients, m->count, m->messages};
 
-	(void)request;
-	if (m->state == RCPT && !begin_message(m)) /* an empty message */
+	if (m->state == RCPT && !begin_message(m, request)) /* an empty message */
 		m->failed = true;
 	if (!m->failed && !spool_seal(&m->spool)) {
 		log_line(LOG_ERR, "message id=%s cannot be sealed: %s", m->id, strerror(errno));

@@ -20,7 +20,7 @@
 static const char no_mailbox[] = "5.1.1 no such mailbox here";
 static const char no_relay[] = "5.7.1 mail for this domain is not taken here";
 static const char cannot_tell[] = "4.3.0 cannot look this mailbox up now";
-static const char misconfigured[] = "4.3.5 the mailbox is not set up rightly";
+static const char misconfigured[] = "4.3.5 the mailbox is misconfigured";
 
 static char
 lower(char c)
@@ -131,7 +131,8 @@ fill(char out[PATH_OCTETS], const char *base, const char *pattern, const struct 
 	return true;
 }
 
-/* The process can become that user: any but root and the system's own if it is root, else itself. */
+/* The process can become that user: anybody but root if it is root, else only itself.  Group root is
+   never taken: a directory that was only given to another user still has it. */
 static enum verdict
 may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
 {
@@ -146,7 +147,7 @@ may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
 		return VERDICT_LATER;
 	}
 	r->uid = uid;
-	r->gid = gid;
+	r->gid = gid != 0 ? gid : GID_NOGROUP;
 	return VERDICT_YES;
 }
 
@@ -168,7 +169,7 @@ find_in_passwd(const struct config *config, struct recipient *r, const char **te
 	case IDENTITY_FOUND:
 		break;
 	}
-	if (who.uid < config->number[KEY_MINIMUM_UID] || who.uid > UID_MOST)
+	if (who.uid < config->number[KEY_MINIMUM_UID] || who.uid == UID_NOBODY)
 		return VERDICT_NEVER;
 	if (geteuid() != 0 && who.uid != geteuid())
 		return VERDICT_NEVER; /* one user's server: the others have no mailbox here */
@@ -195,6 +196,8 @@ find_directory(const struct config *config, struct recipient *r, const char **te
 	}
 	if (!S_ISDIR(st.st_mode))
 		return VERDICT_NEVER;
+	r->device = st.st_dev;
+	r->inode = st.st_ino;
 	return may_become(r, st.st_uid, st.st_gid, text);
 }
 
@@ -270,12 +273,13 @@ recipient_find(const struct config *config, const unsigned char *mailbox, size_t
 	const char *postmaster = config->text[KEY_POSTMASTER];
 
 	split(config, mailbox, len, r);
+	r->inode = 0;
 	if (!is_served(config, r->domain)) {
 		*text = no_relay;
 		return VERDICT_NEVER;
 	}
-	if (config->text[KEY_DELIVER_COMMAND] != NULL && !safe(r->user)) {
-		*text = no_mailbox; /* it would become a word of a command line */
+	if (config->text[KEY_DELIVER_COMMAND] != NULL && !(safe(r->user) && safe(r->domain))) {
+		*text = no_mailbox; /* they would become words of a command line */
 		return VERDICT_NEVER;
 	}
 	enum verdict verdict = find_user(config, r, text);

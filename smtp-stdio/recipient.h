@@ -22,6 +22,8 @@ struct recipient {
 	char domain[DOMAIN_MAX + 1];
 	char home[PATH_OCTETS];    /* the directory of the user, or "" */
 	char mailbox[PATH_OCTETS]; /* a path for deliver(8) */
+	dev_t device;              /* of the directory, if `inode` is not 0 */
+	ino_t inode;
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -48,8 +49,10 @@ child(const struct spawn_order *order, int message, int says, int hand)
 	const struct sigaction normal = {.sa_handler = SIG_DFL};
 	unsigned first = SPAWN_HAND;
 
-	if (stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 || dup2(message, 0) < 0 ||
-	    dup2(says, 1) < 0 || dup2(says, 2) < 0)
+	(void)umask(077);
+	if (stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
+	    sigaction(SIGXFSZ, &normal, NULL) < 0 || dup2(message, 0) < 0 || dup2(says, 1) < 0 ||
+	    dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)
@@ -62,6 +65,8 @@ child(const struct spawn_order *order, int message, int says, int hand)
 		(void)!write(2, cannot_become, sizeof cannot_become - 1);
 		_exit(EX_OSERR);
 	}
+	if (order->directory != NULL && chdir(order->directory) < 0 && chdir("/") < 0)
+		_exit(EX_OSERR);
 	(void)execve(order->argv[0], order->argv, order->environment);
 	(void)!write(2, cannot_exec, sizeof cannot_exec - 1);
 	_exit(EX_OSERR);
@@ -76,7 +81,7 @@ close_pair(int pair[2])
 		(void)close(pair[1]);
 }
 
-/* The message from its begin, by a descriptor that shares no offset with another helper's: one
+/* The message from its start, by a descriptor that shares no offset with another helper's: one
    recipient must not be able to move another's place in it. */
 __attribute__((noinline)) static int /* none of its variables stands in the frame of vfork */
 reopen(int message)
@@ -84,10 +89,7 @@ reopen(int message)
 	char name[32];
 
 	(void)snprintf(name, sizeof name, "/proc/self/fd/%d", message);
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && lseek(message, 0, SEEK_SET) == 0)
-		fd = fcntl(message, F_DUPFD_CLOEXEC, 0); /* no /proc here */
-	return fd;
+	return open(name, O_RDONLY | O_CLOEXEC);
 }
 
 static bool
@@ -96,9 +98,12 @@ start(struct helper *helper, const struct spawn_order *order, int says, int hand
 	int message = reopen(order->message);
 	if (message < 0)
 		return false;
+	/* Once the child is the recipient's, the recipient may stop it, and vfork has no deadline. */
+	(void)alarm(EXEC_LIMIT);
 	helper->pid = vfork();
 	if (helper->pid == 0)
 		child(order, message, says, hand);
+	(void)alarm(0);
 	int why = errno;
 	(void)close(message); /* read only */
 	errno = why;
@@ -114,6 +119,7 @@ spawn(struct helper *helper, const struct spawn_order *order)
 	int says[2] = {-1, -1}, hand[2] = {-1, -1};
 
 	helper->uid = order->uid;
+	helper->gentle = order->handshake;
 	helper->said_len = 0;
 	if (pipe2(says, O_CLOEXEC) < 0 || fcntl(says[0], F_SETFL, O_NONBLOCK) < 0 ||
 	    (order->handshake && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) < 0) ||
@@ -132,7 +138,7 @@ spawn(struct helper *helper, const struct spawn_order *order)
 	return true;
 }
 
-/* Read what the helper said, not more than a pipe holds: it may never stop.  Keep the begin of it.
+/* Read what the helper said, not more than a pipe holds: it may never stop.  Keep the start of it.
    False at its end. */
 static bool
 listen_to(struct helper *helper)
@@ -192,7 +198,7 @@ spawn_hang_up(struct helper *helper)
 	helper->hand = -1;
 }
 
-/* To everything that the helper started; it is not reaped yet, so its group is there.  Root that was
+/* To everything in the helper's group; it is not reaped yet, so its group is there.  Root that was
    started without CAP_KILL may not, but the helper's user may. */
 static void
 kill_group(const struct helper *helper, int number)
@@ -272,35 +278,30 @@ meaning_of(int status)
 	return later;
 }
 
-/* The line begins with an enhanced code of that class (RFC 3463 2), and a blank. */
+/* The deadline is over: bring the end about.  False if it does not come, as in a call to a disk that
+   hangs.  The guard of an mbox must outlive a writer in such a call, to undo what it wrote. */
 static bool
-has_status(const char *line, char class)
+stop(struct helper *helper)
 {
-	static const char digits[] = "0123456789";
-
-	if (line[0] != class || line[1] != '.')
+	kill_group(helper, SIGTERM);
+	kill_group(helper, SIGCONT); /* a stopped one hears the other only now */
+	if (await(helper, clock_now() + HELPER_GRACE * 1000))
+		return true;
+	if (helper->gentle)
 		return false;
-	size_t subject = strspn(line + 2, digits);
-	if (subject < 1 || subject > 3 || line[2 + subject] != '.')
-		return false;
-	size_t detail = strspn(line + 3 + subject, digits);
-	return detail >= 1 && detail <= 3 && line[3 + subject + detail] == ' ';
+	kill_group(helper, SIGKILL);
+	return await(helper, clock_now() + HELPER_GRACE * 1000);
 }
 
 void
 spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 {
-	bool over = false;
-
 	spawn_hang_up(helper);
-	if (!await(helper, deadline)) {
-		over = true;
-		kill_group(helper, SIGTERM);
-		kill_group(helper, SIGCONT); /* a stopped one hears the other only now */
-		if (!await(helper, clock_now() + HELPER_GRACE * 1000))
-			kill_group(helper, SIGKILL);
-	}
-	int status = reap(helper);
+	bool over = !await(helper, deadline);
+	int status = SIGKILL; /* of one that is left behind: later, as if it had been killed */
+
+	if (!over || stop(helper))
+		status = reap(helper);
 	struct meaning meaning = meaning_of(status);
 	helper->killed = !WIFEXITED(status);
 	(void)close(helper->says);
@@ -311,7 +312,8 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	size_t line = strcspn(helper->said, "\r\n");
 	char end = helper->said[line];
 	helper->said[line] = 0;
-	bool own = meaning.verdict != VERDICT_YES && has_status(helper->said, meaning.text[0]);
+	bool own = meaning.verdict != VERDICT_YES &&
+		   answer_after_status(helper->said, meaning.text[0]) != NULL;
 	if (over && meaning.verdict == VERDICT_LATER)
 		answer_set(answer, VERDICT_LATER, "4.3.0 delivery took too long; try again later");
 	else

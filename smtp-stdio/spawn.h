@@ -18,7 +18,8 @@ struct helper {
 	int says; /* what it writes to standard output and error */
 	int hand; /* the handshake of deliver -c, or -1 */
 	uid_t uid;
-	bool killed; /* set by spawn_end: a signal ended it */
+	bool gentle; /* deliver: it ends by SIGTERM, and may need its time for that */
+	bool killed; /* set by spawn_end: a signal ended it, or has still to end it */
 	size_t said_len;
 	char said[HELPER_SAYS_MAX + 1];
 };
@@ -32,7 +33,8 @@ struct spawn_order {
 	gid_t gid, extra;  /* as identity_become() takes them; unused unless we are root */
 	char *const *argv; /* argv[0] is the absolute path */
 	char *const *environment;
-	int message; /* the helper's standard input, from its begin */
+	const char *directory; /* to run in; NULL: as we do */
+	int message;           /* the helper's standard input, from its start */
 	bool handshake;
 };
 

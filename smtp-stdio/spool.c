@@ -9,7 +9,6 @@
 bool
 spool_begin(struct spool *spool)
 {
-	spool->octets = 0;
 	spool->fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	return spool->fd >= 0;
 }
@@ -27,7 +26,6 @@ spool_add(struct spool *spool, const void *octets, size_t len)
 			return false;
 		from += n;
 		len -= (size_t)n;
-		spool->octets += (uint64_t)n;
 	}
 	return true;
 }

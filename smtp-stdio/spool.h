@@ -7,11 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct spool {
 	int fd; /* -1: there is none */
-	uint64_t octets;
 };
 
 /* Begin a message; false with errno. */
