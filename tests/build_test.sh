@@ -105,7 +105,7 @@ build() {
 delivers() {
 	local bin=$1
 	mkdir "$bin/inbox"
-	[ "$(id -u)" -ne 0 ] || chown nobody "$bin/inbox"
+	[ "$(id -u)" -ne 0 ] || chown nobody:nogroup "$bin/inbox"
 	printf 'EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@c>\r\nDATA\r\nx: y\r\n.\r\nQUIT\r\n' |
 		"$bin/smtp-stdio" -C /dev/null -o "DeliverPath $bin/deliver" -o "Mailbox $bin/inbox/" >"$bin/out" 2>&1
 	assertTrue "$bin: $(cat "$bin/out")" "grep -q '^250 2.0.0 .*delivered' $bin/out"
@@ -113,7 +113,7 @@ delivers() {
 	# ... and an mbox, which needs more of the jail
 	rm -rf "$bin/inbox"
 	mkdir "$bin/inbox"
-	[ "$(id -u)" -ne 0 ] || chown nobody "$bin/inbox"
+	[ "$(id -u)" -ne 0 ] || chown nobody:nogroup "$bin/inbox"
 	printf 'x: y\n\nFrom z\n' >"$bin/message"
 	if [ "$(id -u)" -eq 0 ]; then
 		"$bin/deliver" -u nobody -f a@b "$bin/inbox/mbox" <"$bin/message"

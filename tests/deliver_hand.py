@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 PR_SET_CHILD_SUBREAPER = 36
-PATIENCE = 20
+PATIENCE = 10
 
 
 def child_of(pid):
@@ -60,6 +60,7 @@ class Deliver:
         elif what == "end":
             return str(self.process.wait(PATIENCE))
         elif what == "end-writer":
+            signal.alarm(PATIENCE)  # ends us, and with the handshake the writer
             return str(os.waitstatus_to_exitcode(os.waitpid(self.writer, 0)[1]))
         else:
             sys.exit(f"no such step: {what}")

@@ -958,18 +958,26 @@ testTakingBackRemovesThatNameAlone() {
 
 # ---- killed -----------------------------------------------------------------------------------------
 
+# Before anything is visible the guard restores the file; once it is, the word is the other end's.
 testKilledWriterLeavesTheMboxAsBefore() {
-	local steps
-	for steps in '' 'say:c hear '; do
-		hand "hear ${steps}kill-writer end look" \
-			"hear s;${steps:+hear v;}end 75;$BEFORE" box
+	local boxes
+	for boxes in box 'M/ box'; do
+		# shellcheck disable=SC2086  # words are wanted
+		hand "hear kill-writer end look" "hear s;end 75;$BEFORE" $boxes
 		assertUntouched box "$(state "$T/old")"
-		hand "hear ${steps}kill-writer end look" \
-			"hear s;${steps:+hear v;}end 75;$BEFORE" M/ box
+		# shellcheck disable=SC2086
+		hand "hear say:c hear kill-writer hear close end look" \
+			"hear s;hear v;hear v;end 75;$BEFORE" $boxes
 		assertUntouched box "$(state "$T/old")"
 	done
 	deliver box <"$T/short"
 	assertHolds box "$T/old.message" "$T/short"
+}
+
+testKilledWriterOfAKeptMboxLeavesTheMessage() {
+	hand "hear say:c hear kill-writer hear say:k end" "hear s;hear v;hear v;end 0" box
+	assertHolds box "$T/old.message" "$T/short"
+	assertFalse "the dot lock is gone" "[ -e box.lock ]"
 }
 
 # The writer's pieces are the postmark, blocks of the message, and the end.
@@ -1023,7 +1031,8 @@ testSignalToTheGroupLeavesTheMboxAsBefore() {
 	for name in TERM INT HUP; do
 		hand "hear signal:$name end look" "hear s;end 75;$BEFORE" box
 		assertUntouched box "$(state "$T/old")"
-		hand "hear say:c hear signal:$name end look" "hear s;hear v;end 75;$BEFORE" M/ box
+		hand "hear say:c hear signal:$name hear close end look" \
+			"hear s;hear v;hear v;end 75;$BEFORE" M/ box
 		assertUntouched box "$(state "$T/old")"
 	done
 }

@@ -231,7 +231,7 @@ testFullDiskMeansLater() {
 				mount -o loop disk.img "$D/alice" || { skip "no loop mounts here"; return; }
 				;;
 			esac
-			chown "$OWNER" "$D/alice"
+			chown "$OWNER:$OWNER" "$D/alice"
 			if [ $mailbox = M/ ]; then made "$D/alice/M"; else old_mbox "$D/alice/box"; fi
 			assertReply "452 4.3.1 " "$(send alice -o "Mailbox $mailbox")" "$fs, $mailbox"
 			assertClean "$fs, $mailbox"

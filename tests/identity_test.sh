@@ -100,7 +100,7 @@ bob 2002 $mail 600
 carol 2003 $mail 600" "$(cd "$T/var" && stat -c '%n %u %g %a' ./* | sed 's|^\./||')"
 	rm -f "$T/var/"*
 	assertContains 'without it' "$(send alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o "Mailbox $T/var/%u")" '451 4'
-	assertEquals 'a group that is none' '451 4.3.5 the mailbox is not set up rightly' \
+	assertEquals 'a group that is none' '451 4.3.5 the mailbox is misconfigured' \
 		"$(reply alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o 'MailGroup nosuch')"
 }
 
@@ -165,7 +165,7 @@ testUsersOfDirectories() {
 	done
 	assertContains 'domain' "$(in_srv alice@MX.Test)" '250 '
 	for name in owned-by-root root; do
-		assertEquals "$name" '451 4.3.5 the mailbox is not set up rightly' "$(in_srv "$name@mx.test")"
+		assertEquals "$name" '451 4.3.5 the mailbox is misconfigured' "$(in_srv "$name@mx.test")"
 		assertContains "$name: log" "$(cat "$T/log")" 'belongs to uid 0, and uid 0 cannot deliver as that'
 	done
 	assertContains loop "$(in_srv loop@mx.test)" '451 4.3.0'
@@ -207,7 +207,7 @@ testOneMailboxForAll() {
 	assertEquals '2002 2002' "$(stat -c '%u %g' "$T/srv/bob/box/new/"*)"
 	assertContains 'to be made' "$(send x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/carol/box/")" ' delivered'
 	assertEquals '2003 2003' "$(stat -c '%u %g' "$T/srv/carol/box/new/"*)"
-	assertEquals 'of root' '451 4.3.5 the mailbox is not set up rightly' \
+	assertEquals 'of root' '451 4.3.5 the mailbox is misconfigured' \
 		"$(reply x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/root/")"
 	assertContains 'nowhere' "$(reply x@mx.test "${SMTP[@]}" -o 'Users any' -o "Mailbox $T/srv/no/such/")" '451 4.3.0'
 }
@@ -273,11 +273,11 @@ testNothingButSmtpReachesTheClient() {
 testBadSettingsTellTheClientToComeAgain() {
 	need_root || return 0
 	like_inetd -o 'Nonsense 1' </dev/null
-	printf '421 4.3.5 not set up rightly; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
+	printf '421 4.3.5 misconfigured; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
 	assertEquals 78 "$(cat "$T/status")"
 	assertContains "$(cat "$T/syslog")" '-o:4: Nonsense: unknown keyword'
 	like_inetd -o 'SessionUser nosuch' </dev/null
-	printf '421 4.3.5 not set up rightly; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
+	printf '421 4.3.5 misconfigured; closing\r\n' | cmp - "$T/out" || fail "$(cat "$T/out")"
 	assertEquals 78 "$(cat "$T/status")"
 	like_inetd -X </dev/null
 	assertEquals 'wrong usage' '' "$(grep -avE '^421 ' "$T/out")"

@@ -36,7 +36,7 @@ skip() {
 	echo "SKIP: $*"
 }
 
-# need_root || return -- skip a test that only root can run.
+# need_root || return 0 -- skip a test that only root can run.
 need_root() {
 	[ "$(id -u)" -eq 0 ] || { skip "needs root"; return 1; }
 }

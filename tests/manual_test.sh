@@ -235,7 +235,7 @@ testPageHasTheLogLines() {
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
 	local passed
-	passed=$(sed -n 's/.*sizeof \*lines, "\([A-Z]*\)=.*/\1/p' "$TOP/smtp-stdio/commit.c")
+	passed=$(sed -n 's/.*variable(lines\[n++\], "\([A-Z]*\)".*/\1/p' "$TOP/smtp-stdio/commit.c")
 	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
 		"$passed
 $(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/*.c | cut -d'"' -f2)
