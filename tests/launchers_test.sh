@@ -141,7 +141,7 @@ with_syslog() {
 # ---- super-servers ------------------------------------------------------------------------------
 
 testXinetd() {
-	need_root && part usr/sbin/xinetd xinetd || return
+	need_root && part usr/sbin/xinetd xinetd || return 0
 	local port
 	port=$(free_port)
 	sed -e "s|= /usr/local/sbin/smtp-stdio|= $BIN/smtp-stdio|" \
@@ -154,7 +154,7 @@ testXinetd() {
 }
 
 testOpenbsdInetd() {
-	need_root && part usr/sbin/inetd openbsd-inetd || return
+	need_root && part usr/sbin/inetd openbsd-inetd || return 0
 	local port
 	port=$(free_port)
 	sed -e "s|^smtp|127.0.0.1:$port|" \
@@ -167,10 +167,10 @@ testOpenbsdInetd() {
 }
 
 testTcpserver() {
-	part usr/bin/tcpserver ucspi-tcp || return
+	command -v tcpserver >/dev/null || { skip "ucspi-tcp is not installed"; return 0; }
 	local port
 	port=$(free_port)
-	sed -e "s| 0 25 /usr/local/sbin/smtp-stdio| 127.0.0.1 $port $SMTP|" -e "s|exec tcpserver|exec $PARTS/usr/bin/tcpserver|" \
+	sed -e "s| 0 25 /usr/local/sbin/smtp-stdio| 127.0.0.1 $port $SMTP|" \
 		"$TOP/units/tcpserver.run" >run
 	up sh run
 	client 127.0.0.1 "$port"
@@ -219,7 +219,7 @@ testSocatOverPipes() {
 
 testIpv6IsMarkedInTheTrace() {
 	python3 -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
-		{ skip "there is no ::1 here"; return; }
+		{ skip "there is no ::1 here"; return 0; }
 	local port
 	port=$(free_port)
 	# shellcheck disable=SC2086  # words are wanted
