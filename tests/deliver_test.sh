@@ -974,6 +974,38 @@ testKilledWriterLeavesTheMboxAsBefore() {
 	assertHolds box "$T/old.message" "$T/short"
 }
 
+# An mbox that is moved away while its lock is awaited must not get the message under its new name.
+testMboxThatIsReplacedWhileItIsLockedIsLater() {
+	old_mbox box
+	local before
+	before=$(state box)
+	hold fcntl
+	owner strace -f -o waiting -e trace=fcntl "$BIN/deliver" box <"$T/short" 2>said 8>&- &
+	local pid=$!
+	wait_for grep -q EAGAIN waiting
+	owner mv box box.1
+	old_mbox box
+	let_go
+	wait $pid
+	assertEquals 75 $?
+	assertEquals "4.2.0 mailbox has changed" "$(head -n 1 said)"
+	assertEquals 'the one moved away' "$before" "$(state box.1)"
+	assertEquals 'the one in its place' "$before" "$(state box)"
+	rm -f box.1
+}
+
+testFieldsWithABlankBeforeTheColonCount() {
+	printf 'Return-Path : <old@x>\nDelivered-To : a@b\n\ntext\n' >message
+	made M
+	deliver -f s@x -r c@d M/ <message
+	assertEquals 0 $?
+	assertEquals 'brought one away' 0 "$(grep -c old@x M/new/*)"
+	made M2
+	deliver -f s@x -r a@b M2/ <message 2>/dev/null
+	assertEquals 'a loop' 65 $?
+	rm -rf M M2
+}
+
 testKilledWriterOfAKeptMboxLeavesTheMessage() {
 	hand "hear say:c hear kill-writer hear say:k end" "hear s;hear v;hear v;end 0" box
 	assertHolds box "$T/old.message" "$T/short"

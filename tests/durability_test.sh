@@ -461,4 +461,48 @@ testClientThatResetsBehindDataDeliversOnlyTheWhole() {
 	gone reset
 }
 
+# Two addresses whose directories are one: a copy for both, not one that waits for the other's lock.
+testOneMailboxByTwoPathsGetsOneCopy() {
+	local kind
+	for kind in M/ box; do
+		users $kind
+		rm -rf "$D/bob"
+		ln -s alice "$D/bob"
+		assertReply "250 2.0.0 " "$(send "alice bob" -o "Mailbox $kind")" "$kind"
+		if [ $kind = M/ ]; then
+			assertEquals 1 "$(files "$D/alice/M/new")"
+		else
+			assertEquals 'the old one and this' 2 "$(grep -c '^From ' "$D/alice/box")"
+		fi
+	done
+}
+
+# The second fails for a reason of its own: that is what the client reads, not that the first was called off.
+testTheReplyIsThatOfTheDeliveryThatFailed() {
+	pliant_deliver
+	users M/
+	# shellcheck disable=SC2016  # for the helper's shell
+	as_deliver 'case "$*" in' \
+		"*alice*) exec $(failing linkat ENOSPC 1) $BIN/pliant \"\$@\" ;;" \
+		"*) exec $BIN/deliver \"\$@\" ;;" esac
+	assertReply "452 4.3.1 " "$(HELPER=$T/helper send "alice bob" -o "Mailbox M/")"
+	assertClean "both"
+}
+
+# Everything said, even what RFC 2920 would have wait for 354, and then gone without a word read.
+testAClientThatSaysAllAndGoesIsHeardOut() {
+	users M/
+	dialogue alice >"$T/asked"
+	cat >"$T/rude.py" <<-'P'
+	import socket, subprocess, sys
+	ours, its = socket.socketpair()
+	ours.sendall(open(sys.argv[1], "rb").read())
+	ours.close()
+	subprocess.run(sys.argv[2:], stdin=its, stdout=its, timeout=20)
+	P
+	/usr/bin/python3 "$T/rude.py" "$T/asked" "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" \
+		-o "Users $D/%u" -o "Domain mx.test" -o "Mailbox M/" 2>"$T/log"
+	assertEquals 1 "$(files "$D/alice/M/new")"
+}
+
 . shunit2

@@ -124,6 +124,9 @@ testUsersOfPasswd() {
 	assertContains 'least' "$(in_passwd alice -o 'MinimumUid 2001')" '250 '
 	assertEquals 'below' "$NO" "$(in_passwd alice -o 'MinimumUid 2002')"
 	assertEquals 'never root' "$NO" "$(in_passwd root -o 'MinimumUid 1')"
+	printf 'large:x:70000:70000:x:/home/x:/bin/sh\nlast:x:2004:2004:x:/home/x:/bin/sh' >>"$T/passwd"
+	assertContains 'a large uid' "$(in_passwd large)" '250 '
+	assertContains 'a last line without its end' "$(in_passwd last)" '250 '
 	cp "$T/passwd.kept" "$T/passwd"
 }
 
@@ -182,6 +185,9 @@ testUsersOfDirectories() {
 	assertEquals 'nothing made' "$before" "$(find "$T/srv" | sort)"
 	assertContains 'delivered' "$(send link@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u")" ' delivered'
 	assertEquals 'as the owner' '2001 2001' "$(stat -c '%u %g' "$T/srv/outside/Maildir/new/"*)"
+	install -d -o 2001 -g 0 "$dir/given"
+	assertContains 'mkdir and chown' "$(send given@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u")" ' delivered'
+	assertEquals 'never as group root' '2001 65534' "$(stat -c '%u %g' "$dir/given/Maildir/new/"*)"
 }
 
 # A session that was taken over may ask for any name: those of directories that are there, too.

@@ -266,4 +266,25 @@ testNoLookalikeOfTheEndSmugglesAMessageIn() {
 	assertEquals "done" "$(cat "$T/said")"
 }
 
+# What begins with a blank would continue the Received line, which the monitor vouches for.
+testAMessageThatBeginsWithABlankDoesNotContinueOurLine() {
+	local file
+	maildir "$T/mail"
+	printf 'EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n (by mx; spf=pass)\r\n.\r\nQUIT\r\n' >"$T/in"
+	talk <"$T/in" >"$T/out" 2>"$T/log"
+	file=$(find "$T/mail/new" -type f)
+	assertEquals 'an empty line before it' '' "$(grep -B1 'spf=pass' "$file" | head -n 1)"
+	assertEquals 'and there it is' ' (by mx; spf=pass)' "$(tail -n 1 "$file")"
+}
+
+# RFC 2920 3.2: the replies to DATA and QUIT are sent at once, whatever they are.
+testRepliesToDataAndQuitAreNotHeld() {
+	printf 'EHLO me\r\nDATA\r\nRSET\r\nRSET\r\nQUIT now\r\nQUIT\r\n' >"$T/in"
+	strace -f -o "$T/trace" -e trace=write -s 200 "$BIN/smtp-stdio" -C /dev/null <"$T/in" >/dev/null 2>&1
+	grep -c 'write(1, "503 5.5.1 [^"]*\\r\\n"' "$T/trace" >"$T/count"
+	assertEquals 'DATA refused, alone' 1 "$(cat "$T/count")"
+	assertEquals 'two held, with the one that is not' 1 \
+		"$(grep -c 'write(1, "250 2.0.0 reset\\r\\n250 2.0.0 reset\\r\\n501 5.5.4 [^"]*\\r\\n"' "$T/trace")"
+}
+
 . shunit2
