@@ -131,9 +131,12 @@ enum fault
 maildir_commit(struct maildir *m)
 {
 	/* Never rename: it would take the place of a file that has this name by some mischance. */
-	if (linkat(m->tmp, m->name, m->new, m->name, 0) < 0)
+	m->state =
+	    MAILDIR_VISIBLE; /* before: the guard must know, should this process end in the call */
+	if (linkat(m->tmp, m->name, m->new, m->name, 0) < 0) {
+		m->state = MAILDIR_WRITING; /* what has that name is not ours */
 		return FAULT_SYSTEM;
-	m->state = MAILDIR_VISIBLE;
+	}
 	return fsync(m->new) < 0 ? FAULT_SYSTEM : FAULT_NONE;
 }
 

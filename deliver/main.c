@@ -260,6 +260,8 @@ open_all(struct job *job)
 	for (size_t i = 0; i < job->count; i++) {
 		enum fault fault =
 		    mailbox_open(&job->boxes[i], job->paths[i], job->make, job->unique);
+		if (fault == FAULT_ABSENT && job->take_back)
+			exit(EX_OK); /* killed before it made the Maildir */
 		if (fault != FAULT_NONE)
 			exit(fault_report(fault, errno, job->paths[i]));
 	}
@@ -324,6 +326,14 @@ on_orphaned(int number)
 	orphaned = 1;
 }
 
+static void
+on_endings(void (*what)(int))
+{
+	(void)signal(SIGTERM, what); /* valid numbers: cannot fail */
+	(void)signal(SIGINT, what);
+	(void)signal(SIGHUP, what);
+}
+
 /*
  * An append to an mbox cannot be made invisible until it is whole, so two processes look after each
  * other: should the writer be killed, the guard, which holds the same locks, restores the file;
@@ -335,10 +345,12 @@ guard(const struct job *job)
 	pid_t self = getpid();
 	int status;
 
+	on_endings(SIG_IGN); /* they end the writer; then there is work for the guard */
 	pid_t writer = fork();
 	if (writer < 0)
 		die(EX_TEMPFAIL, "fork: %s", strerror(errno));
 	if (writer == 0) {
+		on_endings(SIG_DFL);
 		const struct sigaction act = {.sa_handler = on_orphaned};
 		if (sigaction(SIGUSR1, &act, NULL) < 0 ||
 		    prctl(PR_SET_PDEATHSIG, (long)SIGUSR1) < 0)
@@ -347,9 +359,6 @@ guard(const struct job *job)
 			orphaned = 1;
 		return;
 	}
-	(void)signal(SIGTERM, SIG_IGN); /* ends the writer; then there is work here */
-	(void)signal(SIGINT, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
 	filter();
 	while (waitpid(writer, &status, 0) < 0)
 		if (errno != EINTR)

@@ -3,6 +3,10 @@
 
 #include <sys/resource.h>
 
+enum {
+	USUAL_FILES = 1024 /* the kernel's own soft limit; more breaks programs that select(2) */
+};
+
 int
 rlimits_files(unsigned files)
 {
@@ -26,6 +30,18 @@ rlimits_raise_files(void)
 		return -1;
 	most.rlim_cur = most.rlim_max;
 	return setrlimit(RLIMIT_NOFILE, &most);
+}
+
+int
+rlimits_usual_files(void)
+{
+	struct rlimit usual;
+
+	if (getrlimit(RLIMIT_NOFILE, &usual) < 0)
+		return -1;
+	if (usual.rlim_cur > USUAL_FILES)
+		usual.rlim_cur = USUAL_FILES;
+	return setrlimit(RLIMIT_NOFILE, &usual);
 }
 
 int

@@ -45,7 +45,7 @@ struct job {
 	size_t failed;  /* the one that stopped it all; the count if none did */
 };
 
-/* By the paths of their mailboxes; each is moved once at most, for they are large. */
+/* By the paths of their mailboxes, with few moves, for they are large. */
 static void
 sort(struct recipient *r, size_t count)
 {
@@ -164,16 +164,15 @@ command_arguments(const struct job *job, const struct copy *copy, const char **a
 	argv[n] = NULL;
 }
 
-/* "name=value", every octet of the value that a shell could take for more than a letter made a '_':
-   what Postfix lets pass into an environment. */
+/* What a client said, for an environment: every octet that a shell could take for more than a letter
+   is made a '_'.  What is left is what Postfix lets pass. */
 static void
-variable(char line[PATH_OCTETS + 16], const char *name, const char *value)
+clean(char *value)
 {
 	static const char plain[] = "!@%-_+=:,./0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-	(void)snprintf(line, PATH_OCTETS + 16, "%s=%s", name, value);
-	for (char *c = line + strlen(name) + 1; *c != 0; c++)
+	for (char *c = value; *c != 0; c++)
 		if (strchr(plain, *c) == NULL)
 			*c = '_';
 }
@@ -183,16 +182,22 @@ static void
 environment(const struct envelope *envelope, const struct recipient *recipient, char **out)
 {
 	static char lines[ENVIRONMENT][PATH_OCTETS + 16];
-	size_t n = 0;
+	const struct {
+		const char *name, *value;
+		bool said; /* by the client */
+	} variables[] = {{"PATH=", "/usr/local/bin:/usr/bin:/bin", false},
+	    {"HOME=", recipient->home, false}, {"USER=", recipient->user, true},
+	    {"LOGNAME=", recipient->user, true}, {"SENDER=", envelope->sender, true},
+	    {"RECIPIENT=", recipient->address, true}};
+	size_t n = sizeof variables / sizeof *variables;
 
-	variable(lines[n++], "PATH", "/usr/local/bin:/usr/bin:/bin");
-	variable(lines[n++], "HOME", recipient->home);
-	variable(lines[n++], "USER", recipient->user);
-	variable(lines[n++], "LOGNAME", recipient->user);
-	variable(lines[n++], "SENDER", envelope->sender);
-	variable(lines[n++], "RECIPIENT", recipient->address);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(
+		    lines[i], sizeof *lines, "%s%s", variables[i].name, variables[i].value);
+		if (variables[i].said)
+			clean(lines[i] + strlen(variables[i].name));
 		out[i] = lines[i];
+	}
 	out[n] = NULL;
 }
 
@@ -217,7 +222,8 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 	    .directory = !foreign                    ? NULL
 			 : copy->first->home[0] != 0 ? copy->first->home
 						     : "/",
-	    .handshake = !foreign && purpose == DELIVER};
+	    .handshake = !foreign && purpose == DELIVER,
+	    .gentle = !foreign};
 	if (spawn(&copy->helper, &order))
 		return true;
 	log_line(LOG_ERR, "%s: cannot be started: %s", argv[0], strerror(errno));
@@ -248,14 +254,14 @@ is_maildir(const struct copy *copy)
 
 /* What a killed deliver may have left in a Maildir.  (An mbox has a guard of its own.) */
 static void
-take_back(const struct job *job, const struct copy *killed)
+take_back(const struct job *job, const struct copy *killed, int64_t deadline)
 {
 	struct copy copy = *killed;
 	struct answer answer;
 
 	if (!is_maildir(killed) || !start(job, &copy, TAKE_BACK))
 		return;
-	spawn_end(&copy.helper, clock_now() + (int64_t)HELPER_GRACE * 1000, &answer);
+	spawn_end(&copy.helper, deadline, &answer);
 	if (answer.verdict != VERDICT_YES)
 		log_line(LOG_ERR, "message %s may be in %s, and could not be taken back",
 		    copy.unique, copy.first->mailbox);
@@ -305,17 +311,15 @@ abandon(struct job *job, struct answer *answer)
 	int64_t soon = clock_now() + HELPER_GRACE * 1000;
 
 	for (size_t i = 0; i < job->running; i++)
-		spawn_hang_up(&job->copies[i].helper);
+		spawn_call_off(&job->copies[i].helper);
 	for (size_t i = 0; i < job->running; i++) {
 		struct copy *copy = &job->copies[i];
-		spawn_end(&copy->helper, soon < job->deadline ? soon : job->deadline, &one);
-		if (i == job->failed) {
-			report(copy, &one);
-			if (one.verdict != VERDICT_YES)
-				*answer = one;
-		}
+		spawn_end(&copy->helper, soon, &one);
+		report(copy, &one);
+		if (i == job->failed && one.verdict != VERDICT_YES)
+			*answer = one;
 		if (copy->helper.killed)
-			take_back(job, copy);
+			take_back(job, copy, soon + HELPER_GRACE * 1000);
 	}
 }
 
@@ -336,10 +340,11 @@ keep_all(struct job *job, struct answer *answer)
 		spawn_end(&copy->helper, deadline, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
 		kept = kept || (copy->helper.killed && is_maildir(copy));
-		if (!kept && answer->verdict == VERDICT_YES) {
-			report(copy, &one);
+		if (kept)
+			continue;
+		report(copy, &one);
+		if (answer->verdict == VERDICT_YES)
 			*answer = one;
-		}
 	}
 }
 

@@ -44,8 +44,9 @@ enum {
 	RECIPIENTS_MOST = 1000, /* Postfix's smtpd_recipient_limit */
 	COMMAND_DEFAULT = 300,  /* s; RFC 5321 4.5.3.2.7 */
 	SESSION_DEFAULT = 3600, /* s in all; long enough for SizeLimit at 10 kB/s */
-	DELIVER_MOST = 570,     /* s; a client waits 600: RFC 5321 4.5.3.2.6 */
-	DELIVER_DEFAULT = 300,  /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
+	DELIVER_MOST = 540, /* s; with KEEP_LIMIT and HELPER_GRACE less than the 600 that a client
+				 waits: RFC 5321 4.5.3.2.6 */
+	DELIVER_DEFAULT = 300, /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
 	SECONDS_LEAST = 1,
 	SECONDS_MOST = 86400, /* a day */
 	UID_DEFAULT = 1000,   /* Debian's FIRST_UID */
@@ -58,7 +59,8 @@ enum {
 	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
 	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
 	EXEC_LIMIT = 10,        /* s from vfork to exec, which take 0.1 ms */
-	KEEP_LIMIT = 60,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
+	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
+	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 };
 

@@ -40,6 +40,7 @@ struct monitor {
 	uid_t session_uid;
 	enum state state;
 	int64_t deadline; /* of the whole session */
+	bool extended;    /* it was put off, for the answer to a message */
 	unsigned messages;
 	char protocol[8], helo[DOMAIN_MAX + 1];
 	char sender[MAILBOX_MAX + 1];
@@ -310,6 +311,11 @@ do_end(struct monitor *m, const struct request *request)
 	}
 	log_message(m);
 	forget(m);
+	/* The session must be able to say what came of it; once, or it could go on for ever. */
+	if (!m->extended && clock_left(m->deadline) < ANSWER_GRACE * 1000) {
+		m->deadline = clock_now() + ANSWER_GRACE * 1000;
+		m->extended = true;
+	}
 	return true;
 }
 

@@ -49,11 +49,11 @@ send_replies(struct session *s)
 {
 	for (size_t sent = 0; sent < s->held && !s->deaf;) {
 		ssize_t n = write(SESSION_OUT, s->replies + sent, s->held - sent);
-		if (n >= 0)
+		if (n > 0)
 			sent += (size_t)n;
-		else if (errno == EPIPE || errno == ECONNRESET)
+		else if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 			s->deaf = true;
-		else if (errno != EINTR)
+		else if (n == 0 || errno != EINTR)
 			leave(); /* it does not read */
 	}
 	s->held = 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
+#include "../sandbox/rlimits.h"
 #include "clock.h"
 
 /*
@@ -50,9 +51,9 @@ child(const struct spawn_order *order, int message, int says, int hand)
 	unsigned first = SPAWN_HAND;
 
 	(void)umask(077);
-	if (stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
-	    sigaction(SIGXFSZ, &normal, NULL) < 0 || dup2(message, 0) < 0 || dup2(says, 1) < 0 ||
-	    dup2(says, 2) < 0)
+	if (rlimits_usual_files() < 0 || stand_apart() < 0 ||
+	    sigaction(SIGPIPE, &normal, NULL) < 0 || sigaction(SIGXFSZ, &normal, NULL) < 0 ||
+	    dup2(message, 0) < 0 || dup2(says, 1) < 0 || dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)
@@ -119,7 +120,7 @@ spawn(struct helper *helper, const struct spawn_order *order)
 	int says[2] = {-1, -1}, hand[2] = {-1, -1};
 
 	helper->uid = order->uid;
-	helper->gentle = order->handshake;
+	helper->gentle = order->gentle;
 	helper->said_len = 0;
 	if (pipe2(says, O_CLOEXEC) < 0 || fcntl(says[0], F_SETFL, O_NONBLOCK) < 0 ||
 	    (order->handshake && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) < 0) ||
@@ -190,8 +191,8 @@ spawn_say(struct helper *helper, char octet)
 	return send(helper->hand, &octet, 1, MSG_NOSIGNAL) == 1;
 }
 
-void
-spawn_hang_up(struct helper *helper)
+static void
+hang_up(struct helper *helper)
 {
 	if (helper->hand >= 0)
 		(void)close(helper->hand);
@@ -210,6 +211,13 @@ kill_group(const struct helper *helper, int number)
 	(void)kill(-helper->pid, number);
 	if (seteuid(0) < 0)
 		_exit(EX_OSERR); /* half of somebody else is nothing to go on as */
+}
+
+void
+spawn_call_off(struct helper *helper)
+{
+	hang_up(helper);
+	kill_group(helper, SIGCONT);
 }
 
 /* Until the helper has ended; false at the deadline. */
@@ -278,14 +286,20 @@ meaning_of(int status)
 	return later;
 }
 
-/* The deadline is over: bring the end about.  False if it does not come, as in a call to a disk that
-   hangs.  The guard of an mbox must outlive a writer in such a call, to undo what it wrote. */
+/*
+ * The deadline is over: bring the end about.  False if it does not come, as in a call to a disk that
+ * hangs.  deliver is not killed: it was hung up on, and takes back what it did as soon as it can; a
+ * deliver that was killed instead could not.
+ */
 static bool
-stop(struct helper *helper)
+stop(struct helper *helper, int64_t deadline)
 {
-	kill_group(helper, SIGTERM);
-	kill_group(helper, SIGCONT); /* a stopped one hears the other only now */
-	if (await(helper, clock_now() + HELPER_GRACE * 1000))
+	int64_t end = deadline + HELPER_GRACE * 1000;
+
+	if (!helper->gentle)
+		kill_group(helper, SIGTERM);
+	kill_group(helper, SIGCONT); /* a stopped one hears of nothing else */
+	if (await(helper, end))
 		return true;
 	if (helper->gentle)
 		return false;
@@ -296,14 +310,12 @@ stop(struct helper *helper)
 void
 spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 {
-	spawn_hang_up(helper);
+	hang_up(helper);
 	bool over = !await(helper, deadline);
-	int status = SIGKILL; /* of one that is left behind: later, as if it had been killed */
-
-	if (!over || stop(helper))
-		status = reap(helper);
+	bool ended = !over || stop(helper, deadline);
+	int status = ended ? reap(helper) : SIGKILL; /* of one that is left behind: later */
 	struct meaning meaning = meaning_of(status);
-	helper->killed = !WIFEXITED(status);
+	helper->killed = ended && !WIFEXITED(status);
 	(void)close(helper->says);
 	if (helper->pidfd >= 0)
 		(void)close(helper->pidfd);

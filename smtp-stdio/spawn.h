@@ -18,8 +18,8 @@ struct helper {
 	int says; /* what it writes to standard output and error */
 	int hand; /* the handshake of deliver -c, or -1 */
 	uid_t uid;
-	bool gentle; /* deliver: it ends by SIGTERM, and may need its time for that */
-	bool killed; /* set by spawn_end: a signal ended it, or has still to end it */
+	bool gentle; /* as in the order */
+	bool killed; /* set by spawn_end: a signal ended it */
 	size_t said_len;
 	char said[HELPER_SAYS_MAX + 1];
 };
@@ -36,6 +36,7 @@ struct spawn_order {
 	const char *directory; /* to run in; NULL: as we do */
 	int message;           /* the helper's standard input, from its start */
 	bool handshake;
+	bool gentle; /* deliver: it undoes its work when it is hung up on, and is never killed */
 };
 
 /* Start a helper.  False with errno if it could not be started. */
@@ -47,11 +48,12 @@ bool spawn_hear(struct helper *helper, char want, int64_t deadline);
 /* Say one octet; false if the helper is gone. */
 bool spawn_say(struct helper *helper, char octet);
 
-/* Close the handshake: deliver then takes back what it did. */
-void spawn_hang_up(struct helper *helper);
+/* Close the handshake, and wake a helper that was stopped: deliver then takes back what it did. */
+void spawn_call_off(struct helper *helper);
 
 /*
- * Close the handshake and wait for the end; after the deadline, bring it about.  The verdict by
+ * Close the handshake and wait for the end; after the deadline, bring it about, or leave a gentle one
+ * that takes longer than HELPER_GRACE to itself.  The verdict by
  * sysexits(3): 0 is yes; EX_DATAERR, EX_NOUSER, EX_NOHOST, EX_UNAVAILABLE and EX_NOPERM are never;
  * everything else, a signal included, is later.  The first line that it said, if it begins with an
  * enhanced code of that class, becomes the text; otherwise a fixed one that begins with such a code.

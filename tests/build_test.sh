@@ -46,7 +46,7 @@ layers() {
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
 	smtp-stdio/monitor\.[ch]	(monitor|config|peer|clock|commit|log|received|recipient|request|spool|limits)\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
-	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer)\.[ch]	(spool|log|received|clock|peer|limits)\.h

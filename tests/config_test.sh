@@ -317,9 +317,9 @@ testNumbersSizesAndTimesHaveTheirUnitsAndBounds() {
 		"MinimumUid 65534" "SizeLimit 17179869185G"
 	takes "RecipientLimit 1" "RecipientLimit 1000" "MinimumUid 1" "MinimumUid 65533"
 	takes "CommandTimeout 1440m" "SessionTimeout 24h" "CommandTimeout 1d" "SessionTimeout 86400" \
-		"DeliverTimeout 570" "DeliverTimeout 9m"
+		"DeliverTimeout 540" "DeliverTimeout 9m"
 	refuses "too large" "CommandTimeout 86401s" "SessionTimeout 25h" "CommandTimeout 2d" \
-		"DeliverTimeout 571" "DeliverTimeout 10m" "DeliverTimeout 1h"
+		"DeliverTimeout 541" "DeliverTimeout 10m" "DeliverTimeout 1h"
 	for key in Command Session Deliver; do
 		takes "${key}Timeout 1" "${key}Timeout 1s"
 		refuses "want a number, with s, m, h or d behind it or nothing" "${key}Timeout 1K" \
@@ -481,6 +481,13 @@ testDeliverPathIsWhatDelivers() {
 }
 
 # ---- DeliverCommand -----------------------------------------------------------------------------
+
+# What a shell could take for more than a letter does not come from a client into an environment.
+testDeliverCommandFindsNothingSharpInItsEnvironment() {
+	printf 'EHLO a\r\nMAIL FROM:<"() { :;}; $x`y`"@c.test>\r\nRCPT TO:<bob@x.test>\r\nDATA\r\n.\r\nQUIT\r\n' |
+		session -o "DeliverCommand $T/mda/run"
+	assertEquals 'SENDER=______:_____x_y__@c.test' "$(grep ^SENDER= "$BOX/environment")"
+}
 
 testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 	local user

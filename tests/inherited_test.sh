@@ -15,20 +15,21 @@ setUp() {
 	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$T/box"
 }
 
-# as CODE CMD ... -- run the command after that Python has changed what it inherits.
-as() {
-	local code=$1
-	shift
-	"$PYTHON" -c "import os, signal, sys
-$code
-os.execvp(sys.argv[1], sys.argv[1:])" "$@"
+# larger FILE N -- it has more octets than that.
+larger() {
+	[ "$(stat -c %s "$1")" -gt "$2" ]
 }
+
+# "${AS[@]}" CODE CMD ... -- run the command after that Python has changed what it inherits.
+AS=("$PYTHON" -c 'import os, signal, sys
+exec(sys.argv[1])
+os.execvp(sys.argv[2], sys.argv[2:])')
 
 # receives CODE [ARG ...] -- one message, delivered in spite of it; MAILBOX is in/ unless it is set.
 receives() {
 	local code=$1
 	shift
-	as "$code" "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" \
+	"${AS[@]}" "$code" "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" \
 		-o "Mailbox $T/box/${MAILBOX:-in/}" "$@" \
 		<"$T/in" >"$T/out" 2>"$T/log"
 	assertEquals "$code: delivered" 1 "$(grep -c '^250 2.0.0 .* delivered' "$T/out")"
@@ -47,18 +48,36 @@ testSignalsThatWereBlocked() {
 	MAILBOX=mbox receives "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))"
 }
 
+testABlockedSignalStillEndsIt() {
+	local pid
+	mkfifo "$T/fifo"
+	"${AS[@]}" "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])" "$BIN/smtp-stdio" -C /dev/null \
+		<>"$T/fifo" >"$T/out" 2>"$T/log" &
+	pid=$!
+	wait_for grep -q ^220 "$T/out"
+	kill "$pid"
+	wait "$pid"
+	assertEquals 143 $?
+}
+
 # The guard must hear how its writer ended, or an mbox keeps what the writer left.
 testAnMboxIsRestoredThoughSigchldWasIgnored() {
-	head -c 300000 /dev/zero >"$T/message"
-	local before
+	local before pid as_owner=()
+	[ "$(id -u)" -ne 0 ] || as_owner=(setpriv --reuid=2001 --regid=2001 --clear-groups)
 	printf 'From a\n\nold\n\n' >"$T/box/mbox"
 	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$T/box/mbox"
 	before=$(state "$T/box/mbox")
-	local as_owner=()
-	[ "$(id -u)" -ne 0 ] || as_owner=(setpriv --reuid=2001 --regid=2001 --clear-groups)
-	as "signal.signal(signal.SIGCHLD, signal.SIG_IGN)" "${as_owner[@]}" \
-		strace -f -o /dev/null -e trace=write -e inject=write:signal=KILL:when=2 \
-		"$BIN/deliver" "$T/box/mbox" <"$T/message" 2>/dev/null
+	rm -f "$T/message"
+	mkfifo "$T/message"
+	"${AS[@]}" "signal.signal(signal.SIGCHLD, signal.SIG_IGN)" "${as_owner[@]}" \
+		"$BIN/deliver" "$T/box/mbox" <"$T/message" 2>/dev/null &
+	pid=$!
+	exec 8>"$T/message"
+	head -c 300000 /dev/zero >&8
+	wait_for larger "$T/box/mbox" 65536
+	kill -9 "$(pgrep -P "$pid")"
+	exec 8>&-
+	wait "$pid"
 	assertEquals 75 $?
 	assertEquals "$before" "$(state "$T/box/mbox")"
 	assertFalse 'no lock' "[ -e $T/box/mbox.lock ]"

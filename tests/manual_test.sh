@@ -235,7 +235,7 @@ testPageHasTheLogLines() {
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
 	local passed
-	passed=$(sed -n 's/.*variable(lines\[n++\], "\([A-Z]*\)".*/\1/p' "$TOP/smtp-stdio/commit.c")
+	passed=$(grep -o '{"[A-Z]*=", ' "$TOP/smtp-stdio/commit.c" | tr -dc 'A-Z\n')
 	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
 		"$passed
 $(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/*.c | cut -d'"' -f2)
