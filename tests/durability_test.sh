@@ -484,9 +484,25 @@ testTheReplyIsThatOfTheDeliveryThatFailed() {
 	# shellcheck disable=SC2016  # for the helper's shell
 	as_deliver 'case "$*" in' \
 		"*alice*) exec $(failing linkat ENOSPC 1) $BIN/pliant \"\$@\" ;;" \
-		"*) exec $BIN/deliver \"\$@\" ;;" esac
+		"*) exec $BIN/deliver \"\$@\" ;;" 'esac'
 	assertReply "452 4.3.1 " "$(HELPER=$T/helper send "alice bob" -o "Mailbox M/")"
 	assertClean "both"
+}
+
+# A disk that hangs longer than anybody waits: deliver is left to itself, and undoes what it did when
+# the call returns.
+testADiskThatHangsMeansLaterAndNothingWhenItReturns() {
+	users M/
+	as_deliver "echo \$\$ >$T/pid" \
+		"exec strace -f -o /dev/null -e inject=fsync:delay_exit=13000000:when=2 $BIN/deliver \"\$@\""
+	assertReply "451 4.3.0 " "$(HELPER=$T/helper send alice -o "Mailbox M/" -o "DeliverTimeout 1s")"
+	assertTrue "it is still at work" "kill -0 $(cat "$T/pid")"
+	assertEquals "and visible" 1 "$(files "$D/alice/M/new")"
+	wait_for gone_away "$(cat "$T/pid")"
+	assertClean "afterwards"
+}
+gone_away() {
+	! kill -0 "$1"
 }
 
 # Everything said, even what RFC 2920 would have wait for 354, and then gone without a word read.
