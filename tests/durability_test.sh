@@ -493,12 +493,13 @@ testTheReplyIsThatOfTheDeliveryThatFailed() {
 # the call returns.
 testADiskThatHangsMeansLaterAndNothingWhenItReturns() {
 	users M/
-	as_deliver "echo \$\$ >$T/pid" \
+	mkdir -p -m 777 "$T/anybody"
+	as_deliver "echo \$\$ >$T/anybody/pid" \
 		"exec strace -f -o /dev/null -e inject=fsync:delay_exit=13000000:when=2 $BIN/deliver \"\$@\""
 	assertReply "451 4.3.0 " "$(HELPER=$T/helper send alice -o "Mailbox M/" -o "DeliverTimeout 1s")"
-	assertTrue "it is still at work" "kill -0 $(cat "$T/pid")"
+	assertTrue "it is still at work" "kill -0 $(cat "$T/anybody/pid")"
 	assertEquals "and visible" 1 "$(files "$D/alice/M/new")"
-	wait_for gone_away "$(cat "$T/pid")"
+	wait_for gone_away "$(cat "$T/anybody/pid")"
 	assertClean "afterwards"
 }
 gone_away() {
