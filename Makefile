@@ -57,7 +57,7 @@ COMPILE := $(strip $(CC) -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(C
 # make V=1 shows the commands.
 Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 
-SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits
+SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits sandbox/signals
 DELIVER = deliver/main deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
 	deliver/fault
 PURE    = smtp-stdio/smtp smtp-stdio/command smtp-stdio/address smtp-stdio/body smtp-stdio/reply \

@@ -25,6 +25,7 @@
 #include "../sandbox/landlock.h"
 #include "../sandbox/rlimits.h"
 #include "../sandbox/sandbox.h"
+#include "../sandbox/signals.h"
 #include "limits.h"
 #include "mailbox.h"
 #include "message.h"
@@ -490,31 +491,13 @@ take_back(const struct job *job)
 	_exit(status);
 }
 
-/* None is as it was inherited: the guard must hear of its writer's end, and errors of write tell as
-   much as the signals that come with them. */
-static void
-signals(void)
-{
-	static const struct {
-		int number;
-		void (*what)(int);
-	} acts[] = {{SIGPIPE, SIG_IGN}, {SIGXFSZ, SIG_IGN}, {SIGCHLD, SIG_DFL}, {SIGTERM, SIG_DFL},
-	    {SIGUSR1, SIG_DFL}};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
-		(void)signal(acts[i].number, acts[i].what); /* valid numbers: cannot fail */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct job job = {.hand = -1};
 
 	(void)umask(077);
-	signals();
+	signals_reset();
 	parse(&job, argc, argv);
 	descriptors(&job);
 	if (rlimits_files(FILES_MAX) < 0)

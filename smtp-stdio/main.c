@@ -24,6 +24,7 @@
 #include "../sandbox/landlock.h"
 #include "../sandbox/rlimits.h"
 #include "../sandbox/sandbox.h"
+#include "../sandbox/signals.h"
 #include "config.h"
 #include "log.h"
 #include "monitor.h"
@@ -294,23 +295,6 @@ run(const struct config *config, const struct peer *peer)
 	monitor_run(config, peer, session, who.uid);
 }
 
-/* None is as it was inherited; SIGALRM ends a monitor that hangs in starting a helper. */
-static void
-signals(void)
-{
-	static const struct {
-		int number;
-		void (*what)(int);
-	} acts[] = {{SIGPIPE, SIG_IGN}, {SIGXFSZ, SIG_IGN}, {SIGCHLD, SIG_DFL}, {SIGTERM, SIG_DFL},
-	    {SIGALRM, SIG_DFL}};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
-		(void)signal(acts[i].number, acts[i].what); /* valid numbers: cannot fail */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* A launcher's own way with the socket is not ours: a read waits, and SO_RCVTIMEO ends it. */
 static void
 blocking(int fd)
@@ -329,7 +313,7 @@ main(int argc, char **argv)
 	struct peer peer;
 
 	standard_descriptors();
-	signals();
+	signals_reset();
 	blocking(STDIN_FILENO);
 	blocking(STDOUT_FILENO);
 	(void)rlimits_raise_files(); /* for many recipients; what there is will do otherwise */

@@ -162,15 +162,15 @@ listen_to(struct helper *helper)
 	return true;
 }
 
-bool
-spawn_hear(struct helper *helper, char want, int64_t deadline)
+/* Until there is something on `fd`, taking in what the helper says meanwhile; with no `fd` (-1), until
+   it has nothing more to say.  False at the deadline. */
+static bool
+attend(struct helper *helper, int fd, int64_t deadline)
 {
-	char heard = 0;
 	bool saying = true;
 
-	for (;;) {
-		struct pollfd fds[] = {
-		    {helper->hand, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
+	while (fd >= 0 || saying) {
+		struct pollfd fds[] = {{fd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
 		int n = poll(fds, 2, clock_left(deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -181,8 +181,18 @@ spawn_hear(struct helper *helper, char want, int64_t deadline)
 		if (fds[1].revents != 0)
 			saying = listen_to(helper);
 		if (fds[0].revents != 0)
-			return read(helper->hand, &heard, 1) == 1 && heard == want;
+			break;
 	}
+	return true;
+}
+
+bool
+spawn_hear(struct helper *helper, char want, int64_t deadline)
+{
+	char heard = 0;
+
+	return attend(helper, helper->hand, deadline) && read(helper->hand, &heard, 1) == 1 &&
+	       heard == want;
 }
 
 bool
@@ -224,25 +234,10 @@ spawn_call_off(struct helper *helper)
 static bool
 await(struct helper *helper, int64_t deadline)
 {
-	bool saying = true;
-
-	for (;;) {
-		struct pollfd fds[] = {
-		    {helper->pidfd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
-		int n = poll(fds, 2, clock_left(deadline));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		if (fds[0].revents == 0 && clock_left(deadline) == 0)
-			return false; /* it only talks */
-		if (fds[1].revents != 0)
-			saying = listen_to(helper);
-		if (fds[0].revents != 0 || (helper->pidfd < 0 && !saying)) {
-			(void)listen_to(helper);
-			return true;
-		}
-	}
+	if (!attend(helper, helper->pidfd, deadline))
+		return false;
+	(void)listen_to(helper); /* its last words */
+	return true;
 }
 
 static int
