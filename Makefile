@@ -58,7 +58,7 @@ COMPILE := $(strip $(CC) -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(C
 Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 
 SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits sandbox/signals
-DELIVER = deliver/main deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
+DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
 	deliver/fault
 PURE    = smtp-stdio/smtp smtp-stdio/command smtp-stdio/address smtp-stdio/body smtp-stdio/reply \
 	smtp-stdio/request

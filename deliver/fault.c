@@ -2,7 +2,9 @@
 #include "fault.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -62,4 +64,17 @@ fault_report(enum fault fault, int why, const char *mailbox)
 
 	(void)fprintf(stderr, "%s\ndeliver: %s: %s\n", reply, mailbox, detail);
 	return meaning->status;
+}
+
+void
+die(int status, const char *format, ...)
+{
+	va_list args;
+
+	(void)fputs("deliver: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fputc('\n', stderr);
+	exit(status);
 }

@@ -24,4 +24,7 @@ enum fault {
  */
 int fault_report(enum fault fault, int why, const char *mailbox);
 
+/* For what goes wrong before a mailbox is touched: a line on standard error, and the end. */
+__attribute__((format(printf, 2, 3))) _Noreturn void die(int status, const char *format, ...);
+
 #endif

@@ -4,11 +4,9 @@
  * One program, one delivery, running as the owner of the mailboxes.  It opens what it needs, locks
  * itself in, and only then reads.  See deliver(8).
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +24,11 @@
 #include "../sandbox/rlimits.h"
 #include "../sandbox/sandbox.h"
 #include "../sandbox/signals.h"
+#include "fault.h"
 #include "limits.h"
 #include "mailbox.h"
 #include "message.h"
+#include "options.h"
 
 enum {
 	HAND = 3, /* where the descriptor of -c is moved to */
@@ -39,137 +39,7 @@ enum {
 	SAY_KEPT = 'd',
 };
 
-struct job {
-	const char *sender; /* NULL: not told */
-	const char *recipients[RECIPIENTS_MAX];
-	size_t recipients_count;
-	const char *user;
-	int hand; /* -1: nobody to agree with */
-	bool make;
-	bool need_landlock;
-	bool take_back;
-	const char *unique; /* NULL: deliver makes a name */
-	char *const *paths;
-	struct mailbox *boxes;
-	size_t count;
-};
-
 static volatile sig_atomic_t orphaned; /* the guard has died */
-
-__attribute__((format(printf, 2, 3))) static _Noreturn void
-die(int status, const char *format, ...)
-{
-	va_list args;
-
-	(void)fputs("deliver: ", stderr);
-	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fputc('\n', stderr);
-	exit(status);
-}
-
-static _Noreturn void
-usage(void)
-{
-	(void)fputs("usage: deliver [-Lmx] [-c fd] [-f sender] [-n unique] [-r recipient] [-u "
-		    "user] mailbox ...\n",
-	    stderr);
-	exit(EX_USAGE);
-}
-
-/* An address goes into a header line: no control octets, and no end to it. */
-static const char *
-address(const char *text)
-{
-	if (strlen(text) > ADDRESS_MAX)
-		die(EX_USAGE, "an address of more than %d octets", ADDRESS_MAX);
-	for (const char *c = text; *c != 0; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			die(EX_USAGE, "an address with a control character");
-	return text;
-}
-
-static int
-descriptor(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	struct stat st;
-
-	if (!isdigit((unsigned char)*text) || *end != 0 || n > 65535 || fstat((int)n, &st) < 0 ||
-	    !S_ISSOCK(st.st_mode))
-		die(EX_USAGE, "-c %s: not a socket", text);
-	return (int)n;
-}
-
-/* The first part of a file name. */
-static const char *
-unique(const char *text)
-{
-	if (*text == 0 || *text == '.' || strlen(text) > UNIQUE_MAX - HOST_MAX - 1)
-		die(EX_USAGE, "-n %s: not the start of a file name", text);
-	for (const char *c = text; *c != 0; c++)
-		if (!isalnum((unsigned char)*c) && *c != '.')
-			die(EX_USAGE, "-n %s: want letters, digits and dots", text);
-	return text;
-}
-
-static void
-add_recipient(struct job *job, const char *text)
-{
-	if (job->recipients_count == RECIPIENTS_MAX)
-		die(EX_USAGE, "more than %d recipients", RECIPIENTS_MAX);
-	job->recipients[job->recipients_count++] = address(text);
-}
-
-static void
-parse(struct job *job, int argc, char **argv)
-{
-	int option;
-
-	while ((option = getopt(argc, argv, "Lmxc:f:n:r:u:")) != -1) {
-		switch (option) {
-		case 'L':
-			job->need_landlock = true;
-			break;
-		case 'm':
-			job->make = true;
-			break;
-		case 'c':
-			job->hand = descriptor(optarg);
-			break;
-		case 'f':
-			job->sender = address(optarg);
-			break;
-		case 'n':
-			job->unique = unique(optarg);
-			break;
-		case 'r':
-			add_recipient(job, optarg);
-			break;
-		case 'u':
-			job->user = optarg;
-			break;
-		case 'x':
-			job->take_back = true;
-			break;
-		default:
-			usage();
-		}
-	}
-	if (optind == argc || (job->take_back && job->unique == NULL))
-		usage();
-	job->paths = argv + optind;
-	job->count = (size_t)(argc - optind);
-	if (job->count > MAILBOXES_MAX)
-		die(EX_USAGE, "more than %d mailboxes", MAILBOXES_MAX);
-	for (size_t i = 0; i < job->count; i++)
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(job->paths[i], job->paths[j]) == 0)
-				die(EX_USAGE, "%s: named twice", job->paths[i]);
-}
 
 /* Every failure before a mailbox is touched is the administrator's to mend: later, never lost. */
 static void
@@ -498,7 +368,7 @@ main(int argc, char **argv)
 
 	(void)umask(077);
 	signals_reset();
-	parse(&job, argc, argv);
+	options_parse(&job, argc, argv);
 	descriptors(&job);
 	if (rlimits_files(FILES_MAX) < 0)
 		die(EX_OSERR, "resource limits: %s", strerror(errno));

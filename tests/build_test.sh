@@ -52,7 +52,7 @@ layers() {
 	smtp-stdio/(spool|log|received|clock|peer)\.[ch]	(spool|log|received|clock|peer|limits)\.h
 	smtp-stdio/limits\.h	nothing
 	smtp-stdio/main\.c	(config|log|monitor|peer|session|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
-	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
+	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	sandbox/.*	(policy|sandbox|landlock|identity|rlimits|signals|policies)\.h
 	E
 }

@@ -27,9 +27,9 @@ testPagesHaveTheOptionsThatTheProgramsTake() {
 	items='s/^\.It Fl \([A-Za-z]\).*/\1/p'
 	synopsis='/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/{s/^\.Op Fl \([A-Za-z]*\).*/\1/p;}'
 	same "options of smtp-stdio" "$(sed -n "$items" "$SMTP")" "$(options "$TOP/smtp-stdio/main.c")"
-	same "options of deliver" "$(sed -n "$items" "$DELIVER")" "$(options "$TOP/deliver/main.c")"
+	same "options of deliver" "$(sed -n "$items" "$DELIVER")" "$(options "$TOP/deliver/options.c")"
 	same "synopsis of smtp-stdio" "$(sed -n "$synopsis" "$SMTP" | fold -w1)" "$(options "$TOP/smtp-stdio/main.c")"
-	same "synopsis of deliver" "$(sed -n "$synopsis" "$DELIVER" | fold -w1)" "$(options "$TOP/deliver/main.c")"
+	same "synopsis of deliver" "$(sed -n "$synopsis" "$DELIVER" | fold -w1)" "$(options "$TOP/deliver/options.c")"
 }
 
 # item KEYWORD -- its entry in the page.
@@ -205,7 +205,7 @@ testPagesHaveEveryExitStatus() {
 	same "exit statuses of smtp-stdio" "$(sed -n "$items" "$SMTP")" \
 		"$(statuses_of_sources "$TOP/smtp-stdio/main.c")"
 	same "exit statuses of deliver" "$(sed -n "$items" "$DELIVER")" \
-		"$(statuses_of_sources "$TOP/deliver/main.c" "$TOP/deliver/fault.c")"
+		"$(statuses_of_sources "$TOP"/deliver/{main,options,fault}.c)"
 }
 
 # Of each log line that has fields: what stands before them, and their names in their order.

@@ -1,0 +1,29 @@
+/* options.h -- the command line of deliver, and with it one delivery. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "limits.h"
+#include "mailbox.h"
+
+struct job {
+	const char *sender; /* NULL: not told */
+	const char *recipients[RECIPIENTS_MAX];
+	size_t recipients_count;
+	const char *user;
+	int hand; /* -1: nobody to agree with */
+	bool make;
+	bool need_landlock;
+	bool take_back;
+	const char *unique; /* NULL: deliver makes a name */
+	char *const *paths;
+	struct mailbox *boxes;
+	size_t count;
+};
+
+/* Read the command line; ends the program with EX_USAGE if it is wrong.  Touches nothing. */
+void options_parse(struct job *job, int argc, char **argv);
+
+#endif
