@@ -165,6 +165,18 @@ testHelpNamesEveryTarget() {
 	done
 }
 
+testDemoShowsTheWholePath() {
+	local jailed=2 status
+	"$TOP/tests/demo" >"$T/demo" 2>&1
+	status=$?
+	assertEquals "$(tail -n 3 "$T/demo")" 0 $status
+	[ "$(id -u)" -ne 0 ] || assertTrue "the monitor" "grep -q 'root  *0  *smtp-stdio' $T/demo"
+	assertTrue "the session in its jail" "grep -q '$jailed  *smtp-stdio' $T/demo"
+	assertTrue "deliver in its jail" "grep -q '$jailed  *deliver' $T/demo"
+	assertTrue "the reply" "grep -q '<-  250 2.0.0 .* delivered' $T/demo"
+	assertTrue "the file" "grep -q '^ *Return-Path: <alice@example.com>' $T/demo"
+}
+
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/lib.sh)
 	assertEquals 0 $?
