@@ -279,6 +279,7 @@ testAMessageThatBeginsWithABlankDoesNotContinueOurLine() {
 
 # RFC 2920 3.2: the replies to DATA and QUIT are sent at once, whatever they are.
 testRepliesToDataAndQuitAreNotHeld() {
+	need_root || return 0 # to read what a process writes that may not be traced
 	printf 'EHLO me\r\nDATA\r\nRSET\r\nRSET\r\nQUIT now\r\nQUIT\r\n' >"$T/in"
 	strace -f -o "$T/trace" -e trace=write -s 200 "$BIN/smtp-stdio" -C /dev/null <"$T/in" >/dev/null 2>&1
 	grep -c 'write(1, "503 5.5.1 [^"]*\\r\\n"' "$T/trace" >"$T/count"
