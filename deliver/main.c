@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -101,8 +100,8 @@ any_mbox(const struct job *job)
 static _Noreturn void
 give_up(const struct job *job, enum fault fault, int why, const char *path)
 {
-	int status =
-	    fault_report(fault, why, path); /* first: its first line may become the reply */
+	/* Before the undoing, which may have words of its own: the first line may become the reply. */
+	int status = fault_report(fault, why, path);
 
 	for (size_t i = 0; i < job->count; i++)
 		mailbox_undo(&job->boxes[i]);

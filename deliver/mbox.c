@@ -67,10 +67,12 @@ mbox_open(struct mbox *m, const char *path)
 	if (m->out.fd < 0)
 		return FAULT_SYSTEM;
 	enum fault fault = check(m->out.fd, m->uid);
-	/* A new name must last, too.  mbox_stage syncs the directory, where it could be opened. */
-	if (fault == FAULT_NONE && !m->dir_read && syncfs(m->out.fd) < 0)
-		return FAULT_SYSTEM;
-	return fault;
+	if (fault != FAULT_NONE || m->dir_read)
+		return fault;
+	/* A file that is empty may have been made just now, and its directory cannot be synced alone,
+	   as mbox_stage does where it can. */
+	off_t size = lseek(m->out.fd, 0, SEEK_END);
+	return size < 0 || (size == 0 && syncfs(m->out.fd) < 0) ? FAULT_SYSTEM : FAULT_NONE;
 }
 
 /* One try for the dot lock: 0, or -1 with errno.  mknod makes it at once or not at all, as open
