@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 /*
@@ -181,6 +183,21 @@ identity_keep_none(void)
 	const struct __user_cap_data_struct none[2] = {0};
 
 	return (int)syscall(SYS_capset, &header, none);
+}
+
+int
+identity_kill(uid_t uid, pid_t pid, int number)
+{
+	if (kill(pid, number) == 0)
+		return 0;
+	if (geteuid() != 0 || seteuid(uid) < 0)
+		return -1;
+	int r = kill(pid, number);
+	int why = errno;
+	if (seteuid(0) < 0)
+		_exit(EX_OSERR); /* half of somebody else is nothing to go on as */
+	errno = why;
+	return r;
 }
 
 int

@@ -38,6 +38,12 @@ int identity_become(uid_t uid, gid_t gid, gid_t extra);
 int identity_keep_none(void);
 
 /*
+ * kill(2).  Root that was started without CAP_KILL may not signal another user's processes, but that
+ * user may: so it is done as `uid` then.  0, or -1 with errno; ends the process if it cannot come back.
+ */
+int identity_kill(uid_t uid, pid_t pid, int number);
+
+/*
  * Of the capabilities this process has, keep CAP_SETUID and CAP_SETGID, and CAP_KILL, without which
  * the death signal (prctl(2)) of a child that is somebody else is not sent.  0, or -1 with errno.
  */

@@ -42,7 +42,7 @@ struct job {
 	struct copy *copies;
 	size_t count;
 	size_t running; /* of them, started */
-	size_t failed;  /* the one that stopped it all; the count if none did */
+	size_t failed;  /* the one that stopped it all, if one did */
 };
 
 /* By the paths of their mailboxes, with few moves, for they are large. */
@@ -279,7 +279,6 @@ show_all(struct job *job)
 		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
 			return false;
 	}
-	job->failed = job->count;
 	return true;
 }
 

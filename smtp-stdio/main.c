@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,7 +285,6 @@ run(const struct config *config, const struct peer *peer)
 		session_run(&settings);
 		_exit(0);
 	}
-	/* The same steps twice would do no harm: dup2 of a descriptor to itself. */
 	if (dup2(pair[0], MONITOR_PAIR) < 0 ||
 	    syscall(SYS_close_range, MONITOR_PAIR + 1U, ~0U, 0U) < 0 ||
 	    fcntl(MONITOR_PAIR, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_DUMPABLE, 0L) < 0 ||

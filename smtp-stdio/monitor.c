@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../sandbox/identity.h"
 #include "clock.h"
 #include "commit.h"
 #include "log.h"
@@ -68,14 +69,11 @@ last_words(void)
 		    STDOUT_FILENO, text, sizeof text - 1); /* or the client does not hear it */
 }
 
-/* It is not reaped yet, so it is there.  Root that was started without CAP_KILL may not, but the
-   session's user may; where even that fails there is nothing left to wait for. */
+/* It is not reaped yet, so it is there; where it cannot be killed there is nothing left to wait for. */
 static void
 kill_session(const struct monitor *m)
 {
-	if (kill(m->session, SIGKILL) == 0)
-		return;
-	if (seteuid(m->session_uid) < 0 || kill(m->session, SIGKILL) < 0 || seteuid(0) < 0)
+	if (identity_kill(m->session_uid, m->session, SIGKILL) < 0)
 		_exit(EX_OSERR);
 }
 
@@ -118,19 +116,6 @@ finish_off(struct monitor *m, const char *reason)
 
 /* ---- policy: one function for each letter; false: the session has broken the rules ----------- */
 
-/* The monitor's own rule for the client's name, which goes into a header line and the log. */
-static bool
-is_host(const unsigned char *name, size_t len)
-{
-	static const char plain[] = ".-_:[]0123456789abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-	for (size_t i = 0; i < len; i++)
-		if (memchr(plain, name[i], sizeof plain - 1) == NULL)
-			return false;
-	return len <= DOMAIN_MAX;
-}
-
 static bool
 do_hello(struct monitor *m, const struct request *request)
 {
@@ -142,7 +127,7 @@ do_hello(struct monitor *m, const struct request *request)
 			continue;
 		const unsigned char *name = request->data + n;
 		size_t len = request->len - n;
-		if (!is_host(name, len))
+		if (!recipient_host_rule(name, len))
 			return false;
 		memcpy(m->protocol, protocols[i], n - 1);
 		m->protocol[n - 1] = 0;

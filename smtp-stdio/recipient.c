@@ -35,6 +35,15 @@ is_alnum(unsigned char c)
 }
 
 bool
+recipient_host_rule(const unsigned char *host, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_alnum(host[i]) && (host[i] == 0 || strchr(".-_:[]", host[i]) == NULL))
+			return false;
+	return len >= 1 && len <= DOMAIN_MAX;
+}
+
+bool
 recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 {
 	const unsigned char *at = memrchr(mailbox, '@', len);
@@ -48,13 +57,7 @@ recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 	if (at == NULL)
 		return name_only ||
 		       (len == 10 && strncasecmp((const char *)mailbox, "postmaster", len) == 0);
-	if (len - local - 1 < 1 || len - local - 1 > DOMAIN_MAX)
-		return false;
-	for (size_t i = local + 1; i < len; i++)
-		if (!is_alnum(mailbox[i]) &&
-		    (mailbox[i] == 0 || strchr(".-_:[]", mailbox[i]) == NULL))
-			return false;
-	return true;
+	return recipient_host_rule(at + 1, len - local - 1);
 }
 
 /* Fit to be a part of a path, and a name. */

@@ -26,6 +26,10 @@ struct recipient {
 	ino_t inode;
 };
 
+/* The monitor's own rule for a domain and for the client's name, which go into header lines and the
+   log: 1 to DOMAIN_MAX letters, digits and ".-_:[]". */
+bool recipient_host_rule(const unsigned char *host, size_t len);
+
 /*
  * The monitor's own rule for what the session may send as a mailbox, shorter than RFC 5321's grammar:
  * printable ASCII; a local part of 1 to LOCAL_MAX octets; then, but for "postmaster", and for VRFY

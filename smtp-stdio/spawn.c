@@ -209,18 +209,12 @@ hang_up(struct helper *helper)
 	helper->hand = -1;
 }
 
-/* To everything in the helper's group; it is not reaped yet, so its group is there.  Root that was
-   started without CAP_KILL may not, but the helper's user may. */
+/* To everything in the helper's group; it is not reaped yet, so its group is there. */
 static void
 kill_group(const struct helper *helper, int number)
 {
-	if (kill(-helper->pid, number) == 0 || geteuid() != 0)
-		return;
-	if (seteuid(helper->uid) < 0)
-		return;
-	(void)kill(-helper->pid, number);
-	if (seteuid(0) < 0)
-		_exit(EX_OSERR); /* half of somebody else is nothing to go on as */
+	(void)identity_kill(
+	    helper->uid, -helper->pid, number); /* the deadlines hold all the same */
 }
 
 void

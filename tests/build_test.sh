@@ -44,7 +44,7 @@ layers() {
 	cat <<-'E'
 	smtp-stdio/(smtp|command|address|body|reply|request)\.[ch]	(smtp|command|address|body|reply|request|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
-	smtp-stdio/monitor\.[ch]	(monitor|config|peer|clock|commit|log|received|recipient|request|spool|limits)\.h
+	smtp-stdio/monitor\.[ch]	(monitor|config|peer|clock|commit|log|received|recipient|request|spool|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|config|limits|request|log)\.h|\.\./sandbox/identity\.h
