@@ -8,8 +8,7 @@
 #include <strings.h>
 
 #include "../smtp-stdio/address.h"
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+#include "fuzz.h"
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -25,15 +24,6 @@ struct expected {
 	size_t local, text_len;
 	char text[2048];
 };
-
-static void
-demand(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	(void)fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static bool
 all_of(struct slice s, const char *one, const char *other)

@@ -7,21 +7,11 @@
 #include <string.h>
 
 #include "../smtp-stdio/config.h"
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+#include "fuzz.h"
 
 enum {
 	PRINTED_MAX = 4 * CONFIG_MAX
 };
-
-static void
-demand(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	(void)fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 /* As print() in main.c. */
 static size_t

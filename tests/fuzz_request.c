@@ -7,17 +7,7 @@
 #include <string.h>
 
 #include "../smtp-stdio/request.h"
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-static void
-demand(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	(void)fprintf(stderr, "%s\n", what);
-	abort();
-}
+#include "fuzz.h"
 
 static bool
 is_text(const unsigned char *octets, size_t len)
