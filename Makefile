@@ -60,11 +60,12 @@ Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits sandbox/signals
 DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
 	deliver/fault
-PURE    = smtp-stdio/smtp smtp-stdio/command smtp-stdio/address smtp-stdio/body smtp-stdio/reply \
-	smtp-stdio/request
+PURE    = smtp-stdio/smtp smtp-stdio/verbs smtp-stdio/events smtp-stdio/command smtp-stdio/address \
+	smtp-stdio/literal smtp-stdio/body smtp-stdio/chunk smtp-stdio/header smtp-stdio/reply smtp-stdio/help
+CODEC   = smtp-stdio/request smtp-stdio/utf8
 MONITOR = smtp-stdio/monitor smtp-stdio/commit smtp-stdio/recipient smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock
-SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE)
+SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
 objects = $(patsubst %,$O/obj/%.o,$(1))
 
 all: $B/smtp-stdio $B/deliver   ## build both programs into .build/bin
@@ -72,7 +73,7 @@ all: $B/smtp-stdio $B/deliver   ## build both programs into .build/bin
 $B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
 $B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
 # For the tests: a session taken over by an attacker, and a prober of both jails.
-$B/hostile: $(call objects,tests/hostile smtp-stdio/request $(filter-out %/session $(PURE),$(SMTP)) $(SANDBOX))
+$B/hostile: $(call objects,tests/hostile $(filter-out %/session $(PURE),$(SMTP)) $(SANDBOX))
 $B/probe: $(call objects,tests/probe $(filter-out deliver/main,$(DELIVER)) $(SANDBOX))
 $B/smtp-stdio $B/deliver $B/hostile $B/probe:
 	@mkdir -p $B

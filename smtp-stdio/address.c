@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include "literal.h"
+#include "utf8.h"
+
 struct input {
 	const unsigned char *in;
 	size_t len;
@@ -22,7 +25,7 @@ is_alnum(unsigned char c)
 static bool
 is_atext(unsigned char c)
 {
-	return c != 0 && (is_alnum(c) || (c < 0x80 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL));
+	return c >= 0x80 || is_alnum(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool
@@ -31,7 +34,25 @@ at_octet(const struct input *input, size_t at, unsigned char octet)
 	return at < input->len && input->in[at] == octet;
 }
 
-/* sub-domain *("." sub-domain), labels of 63 octets at most (RFC 1035 2.3.4) */
+/* A letter, digit or hyphen, an octet of a U-label, or '_'. */
+static bool
+is_label(unsigned char c)
+{
+	return c >= 0x80 || is_alnum(c) || c == '-' || c == '_';
+}
+
+/* The characters of a label: those that are not ASCII have several octets. */
+static size_t
+characters(const unsigned char *in, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += (in[i] & 0xc0) != 0x80;
+	return n;
+}
+
+/* sub-domain *("." sub-domain), labels of 63 characters at most (RFC 1035 2.3.4) */
 static size_t
 take_labels(const struct input *input, size_t at)
 {
@@ -39,11 +60,10 @@ take_labels(const struct input *input, size_t at)
 
 	for (;;) {
 		size_t label = at;
-		while (at < input->len && (is_alnum(input->in[at]) || at_octet(input, at, '-') ||
-					      at_octet(input, at, '_')))
+		while (at < input->len && is_label(input->in[at]))
 			at++;
-		if (at == label || at - label > 63 || input->in[label] == '-' ||
-		    input->in[at - 1] == '-')
+		if (at == label || characters(input->in + label, at - label) > 63 ||
+		    input->in[label] == '-' || input->in[at - 1] == '-')
 			return 0;
 		if (!at_octet(input, at, '.'))
 			break;
@@ -52,19 +72,17 @@ take_labels(const struct input *input, size_t at)
 	return at - begin <= DOMAIN_MAX ? at : 0;
 }
 
-/* "[" 1*dcontent "]": IPv4, IPv6 and general literals alike; nothing here depends on which */
+/* "[" literal "]" */
 static size_t
 take_literal(const struct input *input, size_t at)
 {
-	size_t begin = at++;
+	const unsigned char *begin = input->in + at + 1;
+	const unsigned char *end = memchr(begin, ']', input->len - at - 1);
 
-	while (at < input->len &&
-	       (is_alnum(input->in[at]) || (input->in[at] != 0 && input->in[at] < 0x80 &&
-					       strchr(".:-_", input->in[at]) != NULL)))
-		at++;
-	if (!at_octet(input, at, ']') || at == begin + 1 || at + 1 - begin > DOMAIN_MAX)
+	if (end == NULL || (size_t)(end - begin) + 2 > DOMAIN_MAX ||
+	    !literal_is(begin, (size_t)(end - begin)))
 		return 0;
-	return at + 1;
+	return at + (size_t)(end - begin) + 2;
 }
 
 static size_t
@@ -126,7 +144,7 @@ take_quoted(const struct input *input, size_t at, struct address *address)
 	for (at++; at < input->len && input->in[at] != '"'; at++) {
 		if (input->in[at] == '\\')
 			at++;
-		if (at >= input->len || input->in[at] < ' ' || input->in[at] > '~' ||
+		if (at >= input->len || input->in[at] < ' ' || input->in[at] == 0x7f ||
 		    !keep(address, input->in[at]))
 			return 0;
 	}
@@ -209,6 +227,17 @@ is_postmaster(const struct address *address)
 	return true;
 }
 
+/* [source-route ":"] mailbox ">", after the "<" */
+static size_t
+take_bracketed(const struct input *input, size_t at, struct address *address)
+{
+	if (at_octet(input, at, '@'))
+		at = take_route(input, at);
+	if (at > 0)
+		at = take_mailbox(input, at, address);
+	return at > 0 && at_octet(input, at, '>') ? at + 1 : 0;
+}
+
 size_t
 address_path(const unsigned char *in, size_t len, struct address *address)
 {
@@ -216,19 +245,14 @@ address_path(const unsigned char *in, size_t len, struct address *address)
 
 	address->len = address->local = 0;
 	address->text[0] = 0;
-	if (!at_octet(&input, 0, '<'))
-		return 0;
-	if (at_octet(&input, 1, '>'))
+	if (at_octet(&input, 0, '<') && at_octet(&input, 1, '>'))
 		return 2;
-	size_t at = at_octet(&input, 1, '@') ? take_route(&input, 1) : 1;
-	if (at > 0)
-		at = take_mailbox(&input, at, address);
-	if (at == 0 || !at_octet(&input, at, '>'))
+	size_t at = at_octet(&input, 0, '<') ? take_bracketed(&input, 1, address)
+					     : take_mailbox(&input, 0, address);
+	if (at == 0)
 		return 0;
 	address->text[address->len] = 0;
-	if (address->local == address->len && !is_postmaster(address))
-		return 0;
-	return at + 1;
+	return address->local < address->len || is_postmaster(address) ? at : 0;
 }
 
 bool

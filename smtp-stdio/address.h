@@ -16,14 +16,17 @@ struct address {
 };
 
 /*
- * Read a path, "<" [source-route ":"] mailbox ">" or "<>", at the start of `in`.
+ * Read a path, "<" [source-route ":"] mailbox ">" or "<>", at the start of `in`; or a mailbox without
+ * brackets, as Postfix and Exim take it from clients that forget them.
  *
  * Returns how many octets it takes, or 0 if there is no path.  The address is stored without its
  * source route and in one form: a local part is quoted only where it must be, so that all quoted
  * forms of a mailbox are the same text (RFC 5321 4.1.2).  The case of letters stays.  A local part
  * alone, without a domain, is taken only for "Postmaster", in any case (4.1.1.3).
  *
- * One thing more than the RFC's grammar, as in Postfix: '_' in a domain.
+ * Octets that are not ASCII must be well-formed UTF-8, which the caller has seen to; they may stand in
+ * a local part and a domain (RFC 6531 3.3).  One thing more than the RFCs' grammar, as in Postfix: '_'
+ * in a domain.
  */
 size_t address_path(const unsigned char *in, size_t len, struct address *address);
 

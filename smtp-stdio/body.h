@@ -4,6 +4,9 @@
  * CRLF "." CRLF ends it and nothing else does, whatever came before.  The dot that a client put
  * before a line's own is taken away (RFC 5321 4.5.2), and each CRLF becomes the LF that ends a line
  * in a file.  Because a bare CR or LF is a fault, that last step can be undone without loss.
+ *
+ * Normalized, a bare LF ends a line as CRLF does, but is never part of the end of the text: neither
+ * before the dot nor behind it.  A dot alone between such lines is a line of the message.
  */
 #ifndef BODY_H
 #define BODY_H
@@ -23,17 +26,20 @@ enum body_at {
 
 struct body {
 	enum body_at at;
-	bool bare;       /* there was a CR without LF or an LF without CR */
+	bool normalize;  /* a bare LF is no fault */
+	bool after_crlf; /* this line began after CRLF, or begins the text */
+	bool bare;       /* the fault: a CR without LF, or an LF without CR */
 	uint64_t octets; /* on the wire, without added dots and the end; RFC 1870 counts these */
 };
 
-void body_begin(struct body *body);
+void body_begin(struct body *body, bool normalize);
 
 /*
- * Take octets up to the end of the text or of `len`; returns how many.  *from and *count say which
- * of them are the next octets of the message: some, or none.  After a fault they mean nothing.
+ * Take octets up to the end of the text or of `len`; returns how many.  *piece and *count are the
+ * next octets of the message: none, some of those that were taken, or a dot that had been held back
+ * (then none may have been taken).  After a fault they mean nothing.
  */
-size_t body_step(
-    struct body *body, const unsigned char *in, size_t len, size_t *from, size_t *count);
+size_t body_step(struct body *body, const unsigned char *in, size_t len,
+    const unsigned char **piece, size_t *count);
 
 #endif

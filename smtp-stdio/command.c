@@ -3,15 +3,19 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 static const struct {
-	char name[5];
+	char name[9];
 	enum verb verb;
 } verbs[] = {
     {"HELO", VERB_HELO},
     {"EHLO", VERB_EHLO},
+    {"LHLO", VERB_LHLO},
     {"MAIL", VERB_MAIL},
     {"RCPT", VERB_RCPT},
     {"DATA", VERB_DATA},
+    {"BDAT", VERB_BDAT},
     {"RSET", VERB_RSET},
     {"NOOP", VERB_NOOP},
     {"QUIT", VERB_QUIT},
@@ -22,11 +26,23 @@ static const struct {
     {"SOML", VERB_UNOFFERED},
     {"SAML", VERB_UNOFFERED},
     {"TURN", VERB_UNOFFERED},
+    {"ETRN", VERB_UNOFFERED},
+    {"AUTH", VERB_UNOFFERED},
+    {"STARTTLS", VERB_UNOFFERED},
+    {"GET", VERB_FOREIGN},
+    {"HEAD", VERB_FOREIGN},
+    {"POST", VERB_FOREIGN},
+    {"PUT", VERB_FOREIGN},
+    {"DELETE", VERB_FOREIGN},
+    {"CONNECT", VERB_FOREIGN},
+    {"OPTIONS", VERB_FOREIGN},
+    {"TRACE", VERB_FOREIGN},
+    {"PATCH", VERB_FOREIGN},
+    {"PRI", VERB_FOREIGN},
 };
 
-/* The octets are that text, which is in capitals, in any case of letters. */
-static bool
-is(const unsigned char *octets, size_t len, const char *text)
+bool
+command_is(const unsigned char *octets, size_t len, const char *text)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = octets[i];
@@ -38,41 +54,45 @@ is(const unsigned char *octets, size_t len, const char *text)
 	return text[len] == 0;
 }
 
-static enum fine
-octets(const unsigned char *line, size_t len)
+static enum verb
+verb_of(const unsigned char *name, size_t len)
 {
-	enum fine fine = FINE;
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (command_is(name, len, verbs[i].name))
+			return verbs[i].verb;
+	return VERB_UNKNOWN;
+}
 
-	for (size_t i = 0; i < len; i++) {
-		if (line[i] >= 0x80)
+static enum fine
+check_octets(const unsigned char *line, size_t len, bool utf8)
+{
+	bool control = false;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_char(line + i, len - i);
+		if (n == 0 || (n > 1 && !utf8))
 			return BAD_OCTETS;
-		if (line[i] < ' ' || line[i] == 0x7f)
-			fine = BAD_CONTROL;
+		control = control || line[i] < ' ' || line[i] == 0x7f;
 	}
-	return fine;
+	return control ? BAD_CONTROL : FINE;
 }
 
 enum fine
 command_parse(const unsigned char *line, size_t len, struct command *command)
 {
+	size_t verb = 0;
+
 	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
 		len--; /* RFC 5321 4.1.1: white space at the end is tolerated */
-	enum fine fine = octets(line, len);
-	if (fine != FINE)
-		return fine;
-
-	size_t verb = 0;
 	while (verb < len && line[verb] != ' ')
 		verb++;
-	command->verb = VERB_UNKNOWN;
-	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (is(line, verb, verbs[i].name))
-			command->verb = verbs[i].verb;
+	command->verb = verb_of(line, verb);
 	while (verb < len && line[verb] == ' ')
 		verb++;
 	command->argument = line + verb;
 	command->len = len - verb;
-	return FINE;
+	return check_octets(line, len,
+	    command->verb == VERB_MAIL || command->verb == VERB_RCPT || command->verb == VERB_VRFY);
 }
 
 /* The next parameter, "keyword[=value]", at *at; false at the end.  A keyword may not be empty. */
@@ -115,44 +135,58 @@ number(const unsigned char *digits, size_t len, uint64_t *value)
 	return len > 0 && len <= SIZE_DIGITS;
 }
 
-enum {
-	SEEN_SIZE = 1,
-	SEEN_BODY = 2
-};
-
+/* One parameter of MAIL's; `seen` has a bit for each that was there before. */
 static enum fine
 mail_parameter(const struct parameter *p, struct mail_arguments *arguments, unsigned *seen)
 {
-	if (is(p->name, p->name_len, "SIZE")) {
-		if (*seen & SEEN_SIZE || p->value == NULL ||
-		    !number(p->value, p->value_len, &arguments->size))
-			return BAD_PARAMETER;
-		*seen |= SEEN_SIZE;
-		return FINE;
+	enum {
+		SIZE = 1,
+		BODY = 2,
+		SMTPUTF8 = 4
+	};
+	unsigned which = command_is(p->name, p->name_len, "SIZE")       ? SIZE
+			 : command_is(p->name, p->name_len, "BODY")     ? BODY
+			 : command_is(p->name, p->name_len, "SMTPUTF8") ? SMTPUTF8
+									: 0;
+	bool good = false;
+
+	if (which == 0)
+		return p->name_len == 0 ? BAD_SYNTAX : NO_PARAMETER;
+	if (which == SMTPUTF8) {
+		good = arguments->utf8 = p->value == NULL;
+	} else if (p->value != NULL && which == SIZE) {
+		good = number(p->value, p->value_len, &arguments->size);
+	} else if (p->value != NULL) {
+		arguments->binary = command_is(p->value, p->value_len, "BINARYMIME");
+		good = arguments->binary || command_is(p->value, p->value_len, "7BIT") ||
+		       command_is(p->value, p->value_len, "8BITMIME");
 	}
-	if (is(p->name, p->name_len, "BODY")) {
-		if (*seen & SEEN_BODY || p->value == NULL ||
-		    (!is(p->value, p->value_len, "7BIT") &&
-			!is(p->value, p->value_len, "8BITMIME")))
-			return BAD_PARAMETER;
-		*seen |= SEEN_BODY;
-		return FINE;
-	}
-	return p->name_len == 0 ? BAD_SYNTAX : NO_PARAMETER;
+	good = good && (*seen & which) == 0;
+	*seen |= which;
+	return good ? FINE : BAD_PARAMETER;
 }
 
 /* `prefix` path; where it ends, or 0. */
 static size_t
 path(const struct command *command, const char *prefix, struct address *address)
 {
-	size_t n = strlen(prefix);
+	size_t at = strlen(prefix);
 
-	if (command->len < n || !is(command->argument, n, prefix))
+	if (command->len < at || !command_is(command->argument, at, prefix))
 		return 0;
-	size_t taken = address_path(command->argument + n, command->len - n, address);
-	if (taken == 0 || (n + taken < command->len && command->argument[n + taken] != ' '))
+	while (at < command->len && command->argument[at] == ' ')
+		at++;
+	size_t taken = address_path(command->argument + at, command->len - at, address);
+	at += taken;
+	if (taken == 0 || (at < command->len && command->argument[at] != ' '))
 		return 0;
-	return n + taken;
+	return at;
+}
+
+static bool
+is_ascii(const struct address *address)
+{
+	return utf8_is_ascii((const unsigned char *)address->text, address->len);
 }
 
 enum fine
@@ -163,23 +197,55 @@ command_mail(const struct command *command, struct mail_arguments *arguments)
 	enum fine fine = FINE;
 
 	arguments->size = 0;
+	arguments->binary = arguments->utf8 = false;
 	size_t at = path(command, "FROM:", &arguments->from);
 	if (at == 0)
 		return BAD_SYNTAX;
 	while (fine == FINE && next_parameter(command, &at, &p))
 		fine = mail_parameter(&p, arguments, &seen);
+	if (fine == FINE && !arguments->utf8 && !is_ascii(&arguments->from))
+		fine = WANT_SMTPUTF8;
 	return fine;
 }
 
 enum fine
-command_rcpt(const struct command *command, struct address *to)
+command_rcpt(const struct command *command, bool utf8, struct address *to)
 {
 	struct parameter p;
 
 	size_t at = path(command, "TO:", to);
 	if (at == 0 || to->len == 0)
 		return BAD_SYNTAX;
-	if (!next_parameter(command, &at, &p))
-		return FINE;
-	return p.name_len == 0 ? BAD_SYNTAX : NO_PARAMETER;
+	if (next_parameter(command, &at, &p))
+		return p.name_len == 0 ? BAD_SYNTAX : NO_PARAMETER;
+	return utf8 || is_ascii(to) ? FINE : WANT_SMTPUTF8;
+}
+
+enum fine
+command_vrfy(const struct command *command, struct address *who)
+{
+	static const char parameter[] = " SMTPUTF8";
+	const unsigned char *name = command->argument;
+	size_t n = sizeof parameter - 1, len = command->len;
+	bool utf8 = len > n && command_is(name + len - n, n, parameter);
+
+	for (len -= utf8 ? n : 0; len > 0 && name[len - 1] == ' ';)
+		len--;
+	if (!address_name(name, len, who))
+		return BAD_SYNTAX;
+	return utf8 || is_ascii(who) ? FINE : WANT_SMTPUTF8;
+}
+
+enum fine
+command_bdat(const struct command *command, uint64_t *size, bool *last)
+{
+	const unsigned char *in = command->argument;
+	size_t digits = 0, rest;
+
+	while (digits < command->len && in[digits] != ' ')
+		digits++;
+	for (rest = digits; rest < command->len && in[rest] == ' ';)
+		rest++;
+	*last = command_is(in + rest, command->len - rest, "LAST");
+	return number(in, digits, size) && (*last || rest == command->len) ? FINE : BAD_SYNTAX;
 }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "utf8.h"
+
 enum kind {
 	KIND_NAME,    /* a host, user or group name */
 	KIND_DOMAINS, /* one or several */
@@ -11,8 +13,11 @@ enum kind {
 	KIND_PATTERN,
 	KIND_PATH,
 	KIND_COMMAND,
+	/* one of two words */
 	KIND_YES,
 	KIND_LANDLOCK,
+	KIND_PROTOCOL,
+	KIND_NEWLINES,
 	KIND_NUMBER,
 	KIND_SIZE,
 	KIND_SECONDS,
@@ -34,6 +39,8 @@ static const struct row {
     [KEY_MAIL_GROUP] = {"MailGroup", KIND_NAME, NULL, 0, 0, 0},
     [KEY_POSTMASTER] = {"Postmaster", KIND_NAME, NULL, 0, 0, 0},
     [KEY_VERIFY] = {"Verify", KIND_YES, "no", 0, 0, 0},
+    [KEY_PROTOCOL] = {"Protocol", KIND_PROTOCOL, "smtp", 0, 0, 0},
+    [KEY_NEWLINES] = {"Newlines", KIND_NEWLINES, "reject", 0, 0, 0},
     [KEY_DELIVER_PATH] = {"DeliverPath", KIND_PATH, DELIVER_PATH, 0, 0, 0},
     [KEY_DELIVER_COMMAND] = {"DeliverCommand", KIND_COMMAND, NULL, 0, 0, 0},
     [KEY_SESSION_USER] = {"SessionUser", KIND_NAME, "nobody", 0, 0, 0},
@@ -41,6 +48,14 @@ static const struct row {
     [KEY_SIZE_LIMIT] = {"SizeLimit", KIND_SIZE, "35M", SIZE_DEFAULT, SIZE_LEAST, SIZE_MOST},
     [KEY_RECIPIENT_LIMIT] = {"RecipientLimit", KIND_NUMBER, "100", RECIPIENTS_DEFAULT,
 	RECIPIENTS_LEAST, RECIPIENTS_MOST},
+    [KEY_MESSAGE_LIMIT] = {"MessageLimit", KIND_NUMBER, "1000", MESSAGES_DEFAULT, MESSAGES_LEAST,
+	MESSAGES_MOST},
+    [KEY_SESSION_SIZE_LIMIT] = {"SessionSizeLimit", KIND_SIZE, "1G", OCTETS_DEFAULT, SIZE_LEAST,
+	OCTETS_MOST},
+    [KEY_ERROR_LIMIT] = {"ErrorLimit", KIND_NUMBER, "20", ERRORS_DEFAULT, ERRORS_LEAST,
+	ERRORS_MOST},
+    [KEY_MINIMUM_RATE] = {"MinimumRate", KIND_NUMBER, "500", RATE_DEFAULT, RATE_LEAST, RATE_MOST},
+    [KEY_GREET_DELAY] = {"GreetDelay", KIND_SECONDS, "0s", GREET_DEFAULT, GREET_LEAST, GREET_MOST},
     [KEY_COMMAND_TIMEOUT] = {"CommandTimeout", KIND_SECONDS, "5m", COMMAND_DEFAULT, SECONDS_LEAST,
 	SECONDS_MOST},
     [KEY_SESSION_TIMEOUT] = {"SessionTimeout", KIND_SECONDS, "1h", SESSION_DEFAULT, SECONDS_LEAST,
@@ -57,14 +72,20 @@ config_name(enum keyword keyword)
 
 /* Each check returns what is wrong with a value, or NULL. */
 
+/* Letters, digits and a few signs; in a domain also U-labels (RFC 5890 2.3.2.1). */
 static const char *
-check_name(const char *value, size_t most)
+check_name(const char *value, size_t most, bool domain)
 {
-	if (strlen(value) > most)
+	size_t len = strlen(value);
+
+	if (len > most)
 		return "the name is too long";
+	if (domain && !utf8_printable((const unsigned char *)value, len))
+		return "not UTF-8";
 	for (const char *c = value; *c != 0; c++)
-		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-			(*c >= '0' && *c <= '9') || strchr(".-_[]:", *c) != NULL))
+		if (!((domain && (unsigned char)*c >= 0x80) || (*c >= 'a' && *c <= 'z') ||
+			(*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+			strchr(".-_[]:", *c) != NULL))
 			return "want a name of letters, digits and .-_";
 	return value[0] == '-' || value[0] == '.' ? "the name begins with - or ." : NULL;
 }
@@ -123,6 +144,27 @@ has_user(const char *pattern)
 	return pattern != NULL;
 }
 
+/* Which of its two words the value is, as a number. */
+static const char *
+check_word(enum kind kind, const char *value, uint64_t *number)
+{
+	static const struct {
+		enum kind kind;
+		const char *words[2], *want;
+	} pairs[] = {
+	    {KIND_YES, {"no", "yes"}, "want yes or no"},
+	    {KIND_LANDLOCK, {"try", "require"}, "want try or require"},
+	    {KIND_PROTOCOL, {"smtp", "lmtp"}, "want smtp or lmtp"},
+	    {KIND_NEWLINES, {"reject", "normalize"}, "want reject or normalize"},
+	};
+	size_t i = 0;
+
+	while (pairs[i].kind != kind)
+		i++;
+	*number = strcmp(value, pairs[i].words[1]) == 0;
+	return *number || strcmp(value, pairs[i].words[0]) == 0 ? NULL : pairs[i].want;
+}
+
 static const char *
 check_users(struct config *config, const char *value)
 {
@@ -131,8 +173,10 @@ check_users(struct config *config, const char *value)
 		config->users = USERS_ANY;
 	else if (strcmp(value, "passwd") == 0)
 		config->users = USERS_PASSWD;
+	else if (strcmp(value, "none") == 0)
+		config->users = USERS_NONE;
 	else if (value[0] != '/')
-		return "want passwd, any, or the absolute pattern of a directory";
+		return "want passwd, any, none, or the absolute pattern of a directory";
 	else if (!has_user(value))
 		return "a directory pattern needs %u";
 	return check_pattern(value);
@@ -149,7 +193,7 @@ check_domains(struct config *config, char *value)
 		if (*rest != 0)
 			*rest++ = 0;
 		rest += strspn(rest, " \t");
-		const char *wrong = check_name(word, DOMAIN_MAX);
+		const char *wrong = check_name(word, DOMAIN_MAX, true);
 		if (wrong != NULL)
 			return wrong;
 		if (config->domains_count == DOMAINS_MAX)
@@ -180,7 +224,7 @@ check(struct config *config, enum keyword key, char *value)
 
 	switch (row->kind) {
 	case KIND_NAME:
-		return check_name(value, key == KEY_HOSTNAME ? DOMAIN_MAX : NAME_OCTETS);
+		return check_name(value, key == KEY_HOSTNAME ? DOMAIN_MAX : NAME_OCTETS, false);
 	case KIND_DOMAINS:
 		return check_domains(config, value);
 	case KIND_USERS:
@@ -192,12 +236,10 @@ check(struct config *config, enum keyword key, char *value)
 	case KIND_COMMAND:
 		return check_command(value);
 	case KIND_YES:
-		config->number[key] = strcmp(value, "yes") == 0;
-		return config->number[key] || strcmp(value, "no") == 0 ? NULL : "want yes or no";
 	case KIND_LANDLOCK:
-		config->number[key] = strcmp(value, "require") == 0;
-		return config->number[key] || strcmp(value, "try") == 0 ? NULL
-									: "want try or require";
+	case KIND_PROTOCOL:
+	case KIND_NEWLINES:
+		return check_word(row->kind, value, &config->number[key]);
 	case KIND_NUMBER:
 	case KIND_SIZE:
 	case KIND_SECONDS:
@@ -291,14 +333,35 @@ config_parse(
 	return true;
 }
 
+/* What is wrong with settings that are each right alone, or NULL. */
+static const char *
+contradiction(const struct config *config, enum keyword *key)
+{
+	bool named = config->users == USERS_PASSWD || config->users == USERS_DIRECTORY;
+	const char *mailbox = config->text[KEY_MAILBOX];
+
+	*key = KEY_MAILBOX;
+	if (named && mailbox[0] == '/' && !has_user(mailbox))
+		return "an absolute Mailbox needs %u, unless Users is any";
+	*key = KEY_POSTMASTER;
+	if (named && config->text[KEY_POSTMASTER] == NULL)
+		return "not set: say who reads the postmaster's mail (RFC 5321 4.5.1)";
+	*key = KEY_SESSION_SIZE_LIMIT;
+	if (config->number[KEY_SESSION_SIZE_LIMIT] < config->number[KEY_SIZE_LIMIT])
+		return "less than SizeLimit";
+	return NULL;
+}
+
 bool
 config_finish(struct config *config, const char *hostname, struct config_error *error)
 {
-	for (unsigned key = 0; key < KEYWORDS; key++) {
-		if (config->text[key] != NULL)
+	enum keyword key;
+
+	for (unsigned i = 0; i < KEYWORDS; i++) {
+		if (config->text[i] != NULL)
 			continue;
-		config->text[key] = rows[key].preset;
-		config->number[key] = rows[key].value;
+		config->text[i] = rows[i].preset;
+		config->number[i] = rows[i].value;
 	}
 	if (config->text[KEY_HOSTNAME] == NULL)
 		config->text[KEY_HOSTNAME] = hostname;
@@ -306,13 +369,10 @@ config_finish(struct config *config, const char *hostname, struct config_error *
 		config->text[KEY_MAILBOX] = config->users == USERS_ANY ? "mail/" : "Maildir/";
 	if (config->domains_count == 0 && config->users != USERS_ANY)
 		config->domains[config->domains_count++] = config->text[KEY_HOSTNAME];
-
-	const char *mailbox = config->text[KEY_MAILBOX];
-	if (config->users != USERS_ANY && mailbox[0] == '/' && !has_user(mailbox)) {
-		*error = (struct config_error){.source = config->source[KEY_MAILBOX],
-		    .key = "Mailbox",
-		    .what = "an absolute Mailbox needs %u, unless Users is any"};
-		return false;
-	}
-	return true;
+	const char *what = contradiction(config, &key);
+	if (what == NULL)
+		return true;
+	*error = (struct config_error){.source = config->source[key], .what = what};
+	memcpy(error->key, rows[key].name, strlen(rows[key].name) + 1);
+	return false;
 }

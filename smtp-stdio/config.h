@@ -21,12 +21,19 @@ enum keyword {
 	KEY_MAIL_GROUP,
 	KEY_POSTMASTER,
 	KEY_VERIFY,
+	KEY_PROTOCOL,
+	KEY_NEWLINES,
 	KEY_DELIVER_PATH,
 	KEY_DELIVER_COMMAND,
 	KEY_SESSION_USER,
 	KEY_LANDLOCK,
 	KEY_SIZE_LIMIT,
 	KEY_RECIPIENT_LIMIT,
+	KEY_MESSAGE_LIMIT,
+	KEY_SESSION_SIZE_LIMIT,
+	KEY_ERROR_LIMIT,
+	KEY_MINIMUM_RATE,
+	KEY_GREET_DELAY,
 	KEY_COMMAND_TIMEOUT,
 	KEY_SESSION_TIMEOUT,
 	KEY_DELIVER_TIMEOUT,
@@ -37,6 +44,7 @@ enum config_users {
 	USERS_ANY,
 	USERS_PASSWD,
 	USERS_DIRECTORY, /* the value is the pattern of a directory */
+	USERS_NONE,      /* no mail is taken */
 };
 
 struct config {
@@ -45,7 +53,8 @@ struct config {
 	const char *domains[DOMAINS_MAX];
 	size_t domains_count; /* 0: every domain */
 	enum config_users users;
-	uint64_t number[KEYWORDS]; /* numbers, times in seconds, yes as 1 */
+	uint64_t
+	    number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1 */
 	/* Where a keyword was set last: by the file or by -o; for "duplicate". */
 	const char *source[KEYWORDS];
 };

@@ -13,10 +13,14 @@ enum {
 	DOMAIN_MAX = 255, /* a domain; RFC 5321 4.5.3.1.2 */
 	MAILBOX_MAX = LOCAL_MAX + 1 + DOMAIN_MAX,
 	REPLY_LINE_MAX = 512, /* RFC 5321 4.5.3.1.5, CRLF included */
-	REPLY_LINES_MAX = 8,  /* our longest reply: EHLO's */
+	REPLY_LINES_MAX = 12, /* our longest reply: EHLO's */
 	REPLY_MAX = REPLY_LINE_MAX * REPLY_LINES_MAX,
-	REPLIES_HELD = 4096, /* octets of replies kept back for a pipelining client */
-	SIZE_DIGITS = 20,    /* SIZE=; RFC 1870 3 */
+	REPLIES_HELD = REPLY_MAX, /* octets of replies kept back for a pipelining client */
+	LMTP_NOT = 25,            /* the port that LMTP must not be spoken on; RFC 2033 5 */
+	SIZE_DIGITS = 20,         /* SIZE= and BDAT; RFC 1870 3, RFC 3030 2 */
+	HOPS_MOST = 100,          /* Received fields of a message; RFC 5321 6.3: at least 100 */
+	JUNK_MOST = 100, /* commands that bring no message nearer, before each counts as an error;
+			    Postfix's smtpd_junk_command_limit */
 
 	/* Session and monitor. */
 	BODY_MAX = 65536,          /* message octets in one packet */
@@ -25,6 +29,7 @@ enum {
 	                                       reply line */
 	ANSWER_MAX = 1 + ANSWER_TEXT_MAX,
 	HELLO_MAX = 6 + DOMAIN_MAX, /* "ESMTP " and the name */
+	FROM_MAX = 1 + MAILBOX_MAX, /* how the message is sent, and the return path */
 
 	/* Configuration. */
 	CONFIG_MAX = 65536, /* octets of the file */
@@ -47,6 +52,21 @@ enum {
 	DELIVER_MOST = 540, /* s; with KEEP_LIMIT and HELPER_GRACE less than the 600 that a client
 				 waits: RFC 5321 4.5.3.2.6 */
 	DELIVER_DEFAULT = 300, /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
+	GREET_DEFAULT = 0,     /* s; Exim's smtp_enforce_sync looks without waiting */
+	GREET_LEAST = 0,
+	GREET_MOST = 60,     /* s; a fifth of what a client waits: RFC 5321 4.5.3.2.1 */
+	ERRORS_DEFAULT = 20, /* Postfix's smtpd_hard_error_limit */
+	ERRORS_LEAST = 1,
+	ERRORS_MOST = 1000000,
+	ERROR_PAUSE = 1, /* s before each reply to an error once half of ErrorLimit is used up;
+			    Postfix's smtpd_error_sleep_time and smtpd_soft_error_limit */
+	MESSAGES_DEFAULT = 1000, /* Exim's smtp_accept_max_per_connection */
+	MESSAGES_LEAST = 1,
+	MESSAGES_MOST = 1000000,
+	OCTETS_DEFAULT = SIZE_MOST, /* of a session's messages: the largest SizeLimit */
+	RATE_DEFAULT = 500,         /* octets/s of a message; Postfix's smtpd_min_data_rate */
+	RATE_LEAST = 0,             /* any */
+	RATE_MOST = 1048576,
 	SECONDS_LEAST = 1,
 	SECONDS_MOST = 86400, /* a day */
 	UID_DEFAULT = 1000,   /* Debian's FIRST_UID */
@@ -63,5 +83,8 @@ enum {
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 };
+
+/* octets of a session's messages; beyond an int: 64 of the largest */
+#define OCTETS_MOST 68719476736
 
 #endif

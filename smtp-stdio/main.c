@@ -1,11 +1,13 @@
 /*
- * smtp-stdio -- one SMTP session on descriptors 0 and 1.
+ * smtp-stdio -- one SMTP or LMTP session on descriptors 0 and 1.
  *
  * This is the only file that knows both halves: it reads the settings, makes the pair, forks before
  * a byte of the client's is read, locks the session in, and lets the two run.  See smtp-stdio(8).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +35,7 @@
 static _Noreturn void
 usage(void)
 {
-	log_line(LOG_ERR, "usage: smtp-stdio [-T] [-C file] [-o \"Keyword value\"] ...");
+	log_line(LOG_ERR, "usage: smtp-stdio [-lT] [-C file] [-o \"Keyword value\"] ...");
 	exit(EX_USAGE);
 }
 
@@ -91,24 +93,33 @@ struct arguments {
 };
 
 static void
+add_option(struct arguments *arguments, char *option)
+{
+	if (arguments->count == sizeof arguments->options / sizeof *arguments->options)
+		usage();
+	arguments->options[arguments->count++] = option;
+}
+
+static void
 parse(struct arguments *arguments, int argc, char **argv)
 {
+	static char lmtp[] = "Protocol lmtp";
 	int option;
 
 	opterr = 0;
-	while ((option = getopt(argc, argv, "C:To:")) != -1) {
+	while ((option = getopt(argc, argv, "C:lTo:")) != -1) {
 		switch (option) {
 		case 'C':
 			arguments->file = optarg;
+			break;
+		case 'l':
+			add_option(arguments, lmtp);
 			break;
 		case 'T':
 			arguments->test = true;
 			break;
 		case 'o':
-			if (arguments->count ==
-			    sizeof arguments->options / sizeof *arguments->options)
-				usage();
-			arguments->options[arguments->count++] = optarg;
+			add_option(arguments, optarg);
 			break;
 		default:
 			usage();
@@ -201,6 +212,9 @@ jail(const struct config *config, const struct identity *who, int monitor, pid_t
 	}
 	if (identity_keep_none() < 0)
 		no_jail("capabilities");
+	/* A super-server that stops tells all processes; the monitor decides when this one ends. */
+	if (signal(SIGTERM, SIG_IGN) == SIG_ERR)
+		no_jail("SIGTERM");
 	/* After the change of identity, which forgets it.  However the monitor ends. */
 	if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL) < 0 || getppid() != parent)
 		no_jail("death signal");
@@ -263,12 +277,43 @@ client_timeouts(const struct config *config)
 		log_line(LOG_WARNING, "the client's timeouts cannot be set: %s", strerror(errno));
 }
 
+/* The client speaks before it was greeted (RFC 5321 3.1): there is an octet within GreetDelay, which
+   stays where it is. */
+static bool
+is_early(const struct config *config, const struct peer *peer)
+{
+	struct pollfd fd = {STDIN_FILENO, POLLIN, 0};
+	char octet;
+
+	return peer->socket && poll(&fd, 1, (int)config->number[KEY_GREET_DELAY] * 1000) > 0 &&
+	       recv(STDIN_FILENO, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+static struct session_settings
+session_settings(const struct config *config, const struct peer *peer)
+{
+	bool lmtp = config->number[KEY_PROTOCOL] != 0;
+	bool one = config->text[KEY_DELIVER_COMMAND] != NULL && !lmtp; /* see commit.h */
+	const struct smtp_settings smtp = {.hostname = config->text[KEY_HOSTNAME],
+	    .protocol = config->users == USERS_NONE ? SMTP_NULL
+			: lmtp                      ? SMTP_LMTP
+						    : SMTP_SMTP,
+	    .normalize = config->number[KEY_NEWLINES] != 0,
+	    .size_limit = config->number[KEY_SIZE_LIMIT],
+	    .octets_limit = config->number[KEY_SESSION_SIZE_LIMIT],
+	    .recipient_limit = one ? 1 : (unsigned)config->number[KEY_RECIPIENT_LIMIT],
+	    .message_limit = (unsigned)config->number[KEY_MESSAGE_LIMIT],
+	    /* An LMTP client is a mail system, whose errors are its own users' (RFC 2033 5). */
+	    .error_limit = lmtp ? UINT_MAX : (unsigned)config->number[KEY_ERROR_LIMIT]};
+
+	return (struct session_settings){
+	    .smtp = smtp, .waits = peer->socket, .early = is_early(config, peer)};
+}
+
 static void
 run(const struct config *config, const struct peer *peer)
 {
-	const struct smtp_settings settings = {.hostname = config->text[KEY_HOSTNAME],
-	    .size_limit = config->number[KEY_SIZE_LIMIT],
-	    .recipient_limit = (unsigned)config->number[KEY_RECIPIENT_LIMIT]};
+	const struct session_settings settings = session_settings(config, peer);
 	struct identity who;
 	pid_t parent = getpid();
 	int pair[2];
@@ -323,6 +368,12 @@ main(int argc, char **argv)
 		return EX_OK;
 	}
 	peer_find(&peer);
+	if (peer.port == LMTP_NOT && config.number[KEY_PROTOCOL]) {
+		struct config_error error = {.source = config.source[KEY_PROTOCOL],
+		    .key = "Protocol",
+		    .what = "LMTP is not for port 25 (RFC 2033 5)"};
+		bad_settings(&error);
+	}
 	if (peer.socket)
 		client_timeouts(&config);
 	run(&config, &peer);

@@ -8,20 +8,21 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+union name {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_storage room;
+};
+
 /* An IPv4 address that came to an IPv6 socket is written as what it is. */
 static bool
 from_socket(struct peer *peer)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-		struct sockaddr_storage room;
-	} name;
+	union name name = {0};
 	socklen_t len = sizeof name;
 	const void *octets = NULL;
 
-	memset(&name, 0, sizeof name);
 	if (getpeername(0, &name.any, &len) < 0)
 		return false;
 	int family = name.any.sa_family;
@@ -35,6 +36,19 @@ from_socket(struct peer *peer)
 	}
 	return octets != NULL &&
 	       inet_ntop(family, octets, peer->address, sizeof peer->address) != NULL;
+}
+
+static unsigned
+own_port(void)
+{
+	union name name = {0};
+	socklen_t len = sizeof name;
+
+	if (getsockname(0, &name.any, &len) < 0)
+		return 0;
+	return name.any.sa_family == AF_INET    ? ntohs(name.v4.sin_port)
+	       : name.any.sa_family == AF_INET6 ? ntohs(name.v6.sin6_port)
+						: 0;
 }
 
 static bool
@@ -64,6 +78,7 @@ peer_find(struct peer *peer)
 	struct stat st;
 
 	peer->socket = fstat(0, &st) == 0 && S_ISSOCK(st.st_mode);
+	peer->port = own_port();
 	if (!from_socket(peer) && !from_environment(peer))
 		(void)strcpy(peer->address, "local");
 }

@@ -6,6 +6,7 @@
 
 struct peer {
 	bool socket;      /* descriptor 0 is a socket: the kernel can keep the client's time */
+	unsigned port;    /* of our end; 0: none, or not known */
 	char address[64]; /* IPv4 or IPv6, or "local" */
 };
 

@@ -1,8 +1,8 @@
 /*
  * recipient.c -- see recipient.h.  Runs as the monitor.
  *
- * What an address contains reaches a path or a name only through safe(): letters, digits and
- * "._+=-" without a dot or dash in front.  There is no slash among them.
+ * What an address contains reaches a path or a name only through safe(): letters, digits, "._+=-"
+ * and characters that are not ASCII, without a dot or dash in front.  There is no slash among them.
  */
 #include "recipient.h"
 
@@ -43,6 +43,18 @@ recipient_host_rule(const unsigned char *host, size_t len)
 	return len >= 1 && len <= DOMAIN_MAX;
 }
 
+static bool
+domain_rule(const unsigned char *domain, size_t len)
+{
+	bool literal = len > 2 && domain[0] == '[' && domain[len - 1] == ']';
+
+	for (size_t i = 0; i < len; i++)
+		if (literal ? domain[i] <= ' ' || domain[i] > '~'
+			    : domain[i] < 0x80 && !recipient_host_rule(domain + i, 1))
+			return false;
+	return len >= 1 && len <= DOMAIN_MAX;
+}
+
 bool
 recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 {
@@ -51,13 +63,10 @@ recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 
 	if (local < 1 || local > LOCAL_MAX || len > MAILBOX_MAX)
 		return false;
-	for (size_t i = 0; i < local; i++)
-		if (mailbox[i] < ' ' || mailbox[i] > '~')
-			return false;
 	if (at == NULL)
 		return name_only ||
 		       (len == 10 && strncasecmp((const char *)mailbox, "postmaster", len) == 0);
-	return recipient_host_rule(at + 1, len - local - 1);
+	return domain_rule(at + 1, len - local - 1);
 }
 
 /* Fit to be a part of a path, and a name. */
@@ -67,7 +76,8 @@ safe(const char *name)
 	if (name[0] == 0 || name[0] == '.' || name[0] == '-')
 		return false;
 	for (const char *c = name; *c != 0; c++)
-		if (!is_alnum((unsigned char)*c) && strchr("._+=-", *c) == NULL)
+		if ((unsigned char)*c < 0x80 && !is_alnum((unsigned char)*c) &&
+		    strchr("._+=-", *c) == NULL)
 			return false;
 	return true;
 }
@@ -245,6 +255,8 @@ find_user(const struct config *config, struct recipient *r, const char **text)
 	case USERS_DIRECTORY:
 		verdict = find_directory(config, r, text);
 		break;
+	case USERS_NONE:
+		return VERDICT_NEVER;
 	case USERS_ANY:
 		break;
 	}
@@ -289,6 +301,11 @@ recipient_find(const struct config *config, const unsigned char *mailbox, size_t
 	if (verdict == VERDICT_NEVER && postmaster != NULL && strcmp(r->user, "postmaster") == 0) {
 		(void)strcpy(r->user, postmaster); /* RFC 5321 4.5.1: somebody reads it */
 		verdict = find_user(config, r, text);
+		if (verdict == VERDICT_NEVER) {
+			log_line(LOG_ERR, "Postmaster %s: no such mailbox", postmaster);
+			*text = misconfigured;
+			verdict = VERDICT_LATER;
+		}
 	}
 	return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
 }

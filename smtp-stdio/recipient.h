@@ -26,14 +26,15 @@ struct recipient {
 	ino_t inode;
 };
 
-/* The monitor's own rule for a domain and for the client's name, which go into header lines and the
-   log: 1 to DOMAIN_MAX letters, digits and ".-_:[]". */
+/* The monitor's own rule for the client's name, which goes into a header line and the log: 1 to
+   DOMAIN_MAX letters, digits and ".-_:[]". */
 bool recipient_host_rule(const unsigned char *host, size_t len);
 
 /*
- * The monitor's own rule for what the session may send as a mailbox, shorter than RFC 5321's grammar:
- * printable ASCII; a local part of 1 to LOCAL_MAX octets; then, but for "postmaster", and for VRFY
- * if `name_only`, an '@' and a domain of letters, digits and ".-_:[]".
+ * The monitor's own rule for what the session may send as a mailbox, shorter than RFC 5321's grammar;
+ * request_decode has seen to it that it is printable UTF-8.  A local part of 1 to LOCAL_MAX octets;
+ * then, but for "postmaster", and for VRFY if `name_only`, an '@' and a domain of at most DOMAIN_MAX:
+ * as the client's name, with characters that are not ASCII, or anything without blanks in brackets.
  */
 bool recipient_rule(const unsigned char *mailbox, size_t len, bool name_only);
 

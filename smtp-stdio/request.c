@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 static bool
 printable(const unsigned char *octets, size_t len)
 {
@@ -22,8 +24,8 @@ bounds(int letter, size_t *least, size_t *most)
 		*most = HELLO_MAX;
 		return true;
 	case REQUEST_FROM:
-		*least = 0;
-		*most = MAILBOX_MAX;
+		*least = 1;
+		*most = FROM_MAX;
 		return true;
 	case REQUEST_RCPT:
 	case REQUEST_VERIFY:
@@ -34,9 +36,54 @@ bounds(int letter, size_t *least, size_t *most)
 		*least = 1;
 		*most = BODY_MAX;
 		return true;
+	case REQUEST_NOTE:
+		*least = *most = 1;
+		return true;
 	case REQUEST_END:
 	case REQUEST_RESET:
+	case REQUEST_PAUSE:
 		*least = *most = 0;
+		return true;
+	}
+	return false;
+}
+
+static bool
+is_note(int note)
+{
+	switch ((enum request_note)note) {
+	case NOTE_COMMAND:
+	case NOTE_SILENT:
+	case NOTE_ERRORS:
+	case NOTE_MESSAGES:
+	case NOTE_OCTETS:
+	case NOTE_HASTY:
+	case NOTE_STRAY:
+	case NOTE_FOREIGN:
+		return true;
+	}
+	return false;
+}
+
+/* The data are of the kind that comes with the letter. */
+static bool
+fits(const struct request *request)
+{
+	switch (request->letter) {
+	case REQUEST_HELLO:
+		return printable(request->data, request->len);
+	case REQUEST_FROM:
+		return (request->data[0] == FORM_ASCII || request->data[0] == FORM_UTF8) &&
+		       utf8_printable(request->data, request->len);
+	case REQUEST_RCPT:
+	case REQUEST_VERIFY:
+		return utf8_printable(request->data, request->len);
+	case REQUEST_NOTE:
+		return is_note(request->data[0]);
+	case REQUEST_BODY:
+	case REQUEST_END:
+	case REQUEST_RESET:
+	case REQUEST_PAUSE:
 		return true;
 	}
 	return false;
@@ -52,7 +99,7 @@ request_decode(const unsigned char *packet, size_t len, struct request *request)
 	request->letter = (enum request_letter)packet[0];
 	request->data = packet + 1;
 	request->len = len - 1;
-	return request->letter == REQUEST_BODY || printable(request->data, request->len);
+	return fits(request);
 }
 
 size_t

@@ -13,21 +13,47 @@
 #include "limits.h"
 
 enum request_letter {
-	/* Choose the name and the protocol that the Received line and the log show. */
+	/* Choose the name and the protocol that the Received line and the log show.
+	   Data: "SMTP", "ESMTP" or "LMTP", a blank, the name. */
 	REQUEST_HELLO = 'H',
-	/* Choose the return path of one message. */
+	/* Choose the return path of one message, and whether it counts as internationalized.
+	   Data: a letter of enum request_form, then the path. */
 	REQUEST_FROM = 'F',
 	/* Learn whether an address receives mail here, and add it to the message if it does:
 	   RecipientLimit of them, each by the same rule as an honest session's. */
 	REQUEST_RCPT = 'R',
 	/* Add octets to the message, SizeLimit in all. */
 	REQUEST_BODY = 'B',
-	/* Have the message delivered to the recipients that were accepted. */
+	/* Have the message delivered to the recipients that were accepted; by LMTP once for each, in
+	   their order, and each asked for once. */
 	REQUEST_END = 'E',
 	/* Drop the message. */
 	REQUEST_RESET = 'X',
 	/* Learn what VRFY would tell: nothing, unless the administrator allows it. */
 	REQUEST_VERIFY = 'V',
+	/* Put off the end of its patience, by CommandTimeout at most; or have one log line written,
+	   of those that the monitor has for enum request_note, after which nothing more is served. */
+	REQUEST_NOTE = 'N',
+	/* Be kept waiting. */
+	REQUEST_PAUSE = 'P',
+};
+
+/* REQUEST_FROM's first octet. */
+enum request_form {
+	FORM_ASCII = 'A',
+	FORM_UTF8 = 'U', /* MAIL had SMTPUTF8 (RFC 6531) */
+};
+
+/* REQUEST_NOTE's octet: what the client did.  All but the first end the session. */
+enum request_note {
+	NOTE_COMMAND = 'c',  /* one of those that nothing else is asked for */
+	NOTE_SILENT = 's',   /* nothing came for CommandTimeout */
+	NOTE_ERRORS = 'e',   /* too many errors */
+	NOTE_MESSAGES = 'm', /* too many messages */
+	NOTE_OCTETS = 'o',   /* too many octets */
+	NOTE_HASTY = 'h',   /* did not wait for a reply where it must: RFC 5321 3.1, RFC 2920 3.1 */
+	NOTE_STRAY = 'b',   /* BDAT without a size: the next command cannot be found */
+	NOTE_FOREIGN = 'f', /* speaks another protocol */
 };
 
 struct request {
@@ -44,7 +70,8 @@ size_t request_encode(unsigned char *packet, size_t size, const struct request *
 
 /*
  * Read a packet.  False if the letter is unknown, its data too short or too long, or, for any but
- * REQUEST_BODY, not printable ASCII.  `request->data` points into the packet.
+ * REQUEST_BODY, not printable UTF-8; nor, for REQUEST_HELLO, ASCII.  `request->data` points into the
+ * packet.
  */
 bool request_decode(const unsigned char *packet, size_t len, struct request *request);
 

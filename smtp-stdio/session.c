@@ -4,7 +4,8 @@
  *
  * One buffer holds both what came from the client and what of it is the message: the pieces of a
  * message are moved together at its start, each to the left of where it was read, so that a packet
- * of up to BODY_MAX octets goes to the monitor by one write.
+ * of up to BODY_MAX octets goes to the monitor by one write.  Between the two there is always room for
+ * one octet that the engine has taken earlier and held back.
  */
 #include "session.h"
 
@@ -16,6 +17,7 @@
 
 enum {
 	BEGIN = 1, /* where octets begin in the buffer; before them, the letter of a packet */
+	ROOM = 1,  /* for an octet that was held back */
 	READ_LEAST = 4096 /* a packet goes out when there is less room than this; a page */
 };
 
@@ -25,6 +27,7 @@ struct session {
 	size_t at, until; /* [at, until): octets of the client, not taken yet */
 	size_t held;      /* octets of replies */
 	bool deaf;        /* nobody reads them */
+	bool waits;       /* as in the settings */
 	unsigned char buffer[PACKET_MAX];
 	unsigned char replies[REPLIES_HELD];
 };
@@ -59,9 +62,21 @@ send_replies(struct session *s)
 	s->held = 0;
 }
 
+/* There are octets behind a command whose reply the client had to wait for: those that have come by
+   the same read.  Later ones could have been sent after it. */
+static bool
+is_hasty(const struct session *s, const struct smtp_event *event)
+{
+	return s->waits && event->alone && s->at < s->until;
+}
+
 static void
 hold_reply(struct session *s, const struct smtp_event *event)
 {
+	if (is_hasty(s, event)) {
+		smtp_hasty(&s->smtp);
+		return;
+	}
 	if (event->len > sizeof s->replies - s->held)
 		send_replies(s);
 	memcpy(s->replies + s->held, event->octets, event->len);
@@ -95,7 +110,7 @@ send_message(struct session *s)
 static void
 send_request(struct session *s, const struct smtp_event *event)
 {
-	unsigned char packet[1 + MAILBOX_MAX];
+	unsigned char packet[1 + FROM_MAX];
 	const struct request request = {event->letter, event->octets, event->len};
 
 	send_message(s);
@@ -131,7 +146,7 @@ more(struct session *s)
 	send_replies(s);
 	if (sizeof s->buffer - s->message < READ_LEAST)
 		send_message(s);
-	s->at = s->until = s->message;
+	s->at = s->until = s->message + ROOM;
 	ssize_t n;
 	while ((n = read(SESSION_IN, s->buffer + s->at, sizeof s->buffer - s->at)) < 0 &&
 	       errno == EINTR)
@@ -144,14 +159,27 @@ more(struct session *s)
 		s->until += (size_t)n;
 }
 
+/* After a farewell: what the client still sends is taken, or closing the socket would take our last
+   words from it (RFC 1122 4.2.2.13).  The monitor puts an end to it. */
+static void
+hear_out(struct session *s)
+{
+	while (read(SESSION_IN, s->buffer, sizeof s->buffer) > 0)
+		continue;
+}
+
 void
-session_run(const struct smtp_settings *settings)
+session_run(const struct session_settings *settings)
 {
 	static struct session s;
 	struct smtp_event event;
 
-	s.message = s.at = s.until = BEGIN;
-	smtp_begin(&s.smtp, settings);
+	s.message = BEGIN;
+	s.at = s.until = BEGIN + ROOM;
+	s.waits = settings->waits;
+	smtp_begin(&s.smtp, &settings->smtp);
+	if (settings->early)
+		smtp_hasty(&s.smtp);
 	for (;;) {
 		s.at += smtp_step(&s.smtp, s.buffer + s.at, s.until - s.at, &event);
 		switch (event.what) {
@@ -172,6 +200,8 @@ session_run(const struct smtp_settings *settings)
 			break;
 		case SMTP_CLOSE:
 			send_replies(&s);
+			if (s.waits && s.smtp.why != 0)
+				hear_out(&s);
 			return;
 		}
 	}

@@ -1,6 +1,6 @@
 /*
- * smtp.h -- the SMTP server's side of a conversation (RFC 5321) as a pure function: octets in, one
- * event out.  No I/O, no clock, no allocation, no errno.
+ * smtp.h -- the server's side of a conversation in SMTP (RFC 5321) or LMTP (RFC 2033) as a pure
+ * function: octets in, one event out.  No I/O, no clock, no allocation, no errno.
  */
 #ifndef SMTP_H
 #define SMTP_H
@@ -10,29 +10,46 @@
 #include <stdint.h>
 
 #include "body.h"
+#include "chunk.h"
 #include "command.h"
+#include "header.h"
 #include "limits.h"
 #include "reply.h"
 #include "request.h"
 
+enum smtp_protocol {
+	SMTP_SMTP,
+	SMTP_LMTP, /* one answer for each recipient of a message */
+	SMTP_NULL, /* no mail is taken here: RFC 7504 3 */
+};
+
 struct smtp_settings {
 	const char *hostname;
+	enum smtp_protocol protocol;
+	bool normalize;           /* a bare LF ends a line as CRLF does */
 	uint64_t size_limit;      /* octets of a message */
+	uint64_t octets_limit;    /* octets of all messages */
 	unsigned recipient_limit; /* recipients of a message */
+	unsigned message_limit;   /* senders that are taken */
+	unsigned error_limit;     /* errors since the last message that was delivered */
 };
 
 enum smtp_mode {
-	SMTP_LINE, /* reading a command */
-	SMTP_HELD, /* a question is open: smtp_answer must come */
-	SMTP_BODY, /* reading a message */
-	SMTP_SHUT, /* said goodbye */
+	SMTP_LINE,   /* reading a command */
+	SMTP_HELD,   /* a question is open: smtp_answer must come */
+	SMTP_BODY,   /* reading a message after DATA */
+	SMTP_CHUNK,  /* reading octets after BDAT */
+	SMTP_EACH,   /* a message is whole: answers are due */
+	SMTP_FED_UP, /* the farewell is due */
+	SMTP_SHUT,   /* said goodbye */
 };
 
 enum smtp_phase {
-	SMTP_NEW,   /* no HELO or EHLO yet */
-	SMTP_HELLO, /* between messages */
-	SMTP_MAIL,  /* there is a sender */
-	SMTP_RCPT,  /* and a recipient */
+	SMTP_NEW,    /* no HELO, EHLO or LHLO yet */
+	SMTP_HELLO,  /* between messages */
+	SMTP_MAIL,   /* there is a sender */
+	SMTP_RCPT,   /* and a recipient */
+	SMTP_CHUNKS, /* and the begin of a message, by BDAT */
 	SMTP_PHASES
 };
 
@@ -41,13 +58,16 @@ enum smtp_what {
 	SMTP_REPLY, /* send octets to the client; if `now`, before anything else is read */
 	SMTP_TELL,  /* send the request to the monitor, which says nothing */
 	SMTP_ASK,   /* send the request, then hand the answer to smtp_answer */
-	SMTP_PIECE, /* the next octets of the message, in the input of this call */
+	SMTP_PIECE, /* the next octets of the message: in the input of this call, or one octet that
+		       was held back, of an earlier call's */
 	SMTP_CLOSE, /* the conversation is over */
 };
 
 struct smtp_event {
 	enum smtp_what what;
 	bool now;
+	bool alone; /* of SMTP_REPLY: a client may send nothing behind the command that this replies
+		       to until it has the reply (RFC 2920 3.1); see smtp_hasty */
 	enum request_letter letter;  /* of SMTP_TELL, SMTP_ASK */
 	const unsigned char *octets; /* valid until the next call */
 	size_t len;
@@ -61,21 +81,39 @@ struct smtp {
 	const struct smtp_settings *settings;
 	enum smtp_mode mode;
 	enum smtp_phase phase;
+	/* the question that is open */
+	enum request_letter question;
+	enum smtp_mode resume; /* the mode after its answer */
+	/* the transaction */
+	bool binary, utf8;   /* of BODY=BINARYMIME, SMTPUTF8 */
+	unsigned recipients; /* accepted */
 	struct body body;
-	enum request_letter question; /* in SMTP_HELD */
-	bool now;                     /* the client waits for the reply to this command */
-	unsigned recipients;          /* accepted in this transaction */
+	struct chunk chunk;
+	struct header header;
+	enum reply refusal; /* of the chunk or the message that is read; REPLIES: none */
+	unsigned due;       /* answers to the message that are still to be given */
+	/* the session */
+	uint64_t octets; /* of messages, refused ones too */
+	unsigned messages, errors, junk;
+	enum reply farewell; /* in SMTP_FED_UP */
+	enum request_note why;
 	/* the command line so far */
+	bool fresh; /* it is the first */
 	size_t line_len;
 	bool line_cr;   /* the last octet was a CR */
 	bool line_long; /* does not fit */
 	bool line_bare; /* had a bare LF, and its reply */
 	unsigned char line[LINE_MAX_OCTETS];
+	/* the command */
+	bool now, alone; /* of its reply */
+	bool excess;     /* one too many of its kind: an error, whatever its reply */
+	bool told;       /* the monitor knows of it */
 	/* events that are still to be given out */
 	unsigned owed_from, owed_to;
 	struct smtp_event owed[SMTP_OWED];
-	char hello[HELLO_MAX + 1];
 	struct address address;
+	char request[FROM_MAX + 1];
+	size_t reply_len;
 	char reply[REPLY_MAX];
 };
 
@@ -94,5 +132,11 @@ void smtp_answer(struct smtp *smtp, const struct answer *answer);
 
 /* Nothing came from the client for too long: the next events are a 421 and SMTP_CLOSE. */
 void smtp_timeout(struct smtp *smtp);
+
+/*
+ * The client did not wait: there is input before the greeting, or behind a command whose reply is
+ * `alone`.  That reply, just given out, is not to be sent; the next events are a 554 and SMTP_CLOSE.
+ */
+void smtp_hasty(struct smtp *smtp);
 
 #endif

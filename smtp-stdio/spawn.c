@@ -49,11 +49,14 @@ child(const struct spawn_order *order, int message, int says, int hand)
 	    "4.3.0 mailbox cannot be opened now\ncannot run the program\n";
 	const struct sigaction normal = {.sa_handler = SIG_DFL};
 	unsigned first = SPAWN_HAND;
+	sigset_t none;
 
 	(void)umask(077);
-	if (rlimits_usual_files() < 0 || stand_apart() < 0 ||
-	    sigaction(SIGPIPE, &normal, NULL) < 0 || sigaction(SIGXFSZ, &normal, NULL) < 0 ||
-	    dup2(message, 0) < 0 || dup2(says, 1) < 0 || dup2(says, 2) < 0)
+	(void)sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || rlimits_usual_files() < 0 ||
+	    stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
+	    sigaction(SIGXFSZ, &normal, NULL) < 0 || dup2(message, 0) < 0 || dup2(says, 1) < 0 ||
+	    dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)

@@ -56,7 +56,7 @@ send_packet(size_t at, size_t until)
 }
 
 void
-session_run(const struct smtp_settings *settings)
+session_run(const struct session_settings *settings)
 {
 	size_t at = 0, until = slurp();
 

@@ -1,0 +1,149 @@
+/* events.c -- see events.h. */
+#include "events.h"
+
+static void
+owe(struct smtp *s, struct smtp_event event)
+{
+	if (s->owed_to < SMTP_OWED)
+		s->owed[s->owed_to++] = event;
+}
+
+bool
+next_event(struct smtp *s, struct smtp_event *event)
+{
+	if (s->owed_from == s->owed_to)
+		return false;
+	*event = s->owed[s->owed_from++];
+	if (s->owed_from == s->owed_to)
+		owe_nothing(s);
+	return true;
+}
+
+void
+owe_nothing(struct smtp *s)
+{
+	s->owed_from = s->owed_to = 0;
+}
+
+/* ---- the monitor --------------------------------------------------------------------------- */
+
+static void
+request(
+    struct smtp *s, enum smtp_what what, enum request_letter letter, const char *data, size_t len)
+{
+	s->told = true;
+	owe(s,
+	    (struct smtp_event){
+		.what = what, .letter = letter, .octets = (const unsigned char *)data, .len = len});
+}
+
+void
+tell(struct smtp *s, enum request_letter letter, const char *data, size_t len)
+{
+	request(s, SMTP_TELL, letter, data, len);
+}
+
+void
+ask(struct smtp *s, enum request_letter letter, const char *data, size_t len)
+{
+	request(s, SMTP_ASK, letter, data, len);
+	s->question = letter;
+	s->resume = s->mode;
+	s->mode = SMTP_HELD;
+}
+
+void
+forget(struct smtp *s)
+{
+	if (s->phase > SMTP_HELLO) {
+		tell(s, REQUEST_RESET, "", 0);
+		s->phase = SMTP_HELLO;
+	}
+	s->recipients = 0;
+	s->binary = s->utf8 = false;
+}
+
+/* ---- the client ---------------------------------------------------------------------------- */
+
+void
+give_reply(struct smtp *s)
+{
+	owe(s, (struct smtp_event){.what = SMTP_REPLY,
+		   .now = s->now,
+		   .alone = s->alone,
+		   .octets = (const unsigned char *)s->reply,
+		   .len = s->reply_len});
+}
+
+/* The same, to a command. */
+static void
+count_and_give(struct smtp *s)
+{
+	unsigned most = s->settings->error_limit;
+
+	if (s->reply[0] != '5' && !s->excess) {
+		give_reply(s);
+		return;
+	}
+	if (++s->errors >= most)
+		give_up(s, REPLY_ERRORS, NOTE_ERRORS);
+	if (s->errors > most / 2)
+		ask(s, REQUEST_PAUSE, "", 0);
+	else
+		give_reply(s);
+}
+
+void
+reply_text(struct smtp *s, enum reply which, const char *text)
+{
+	s->reply_len = reply_write(s->reply, which, text);
+	count_and_give(s);
+}
+
+void
+reply(struct smtp *s, enum reply which)
+{
+	reply_text(s, which, NULL);
+}
+
+void
+reply_to_message(struct smtp *s, enum reply which)
+{
+	s->reply_len = reply_write(s->reply, which, NULL);
+	give_reply(s);
+}
+
+void
+reply_with(struct smtp *s, enum reply which, const struct answer *answer)
+{
+	s->reply_len = reply_answer(s->reply, which, answer);
+	if (s->question == REQUEST_END)
+		give_reply(s);
+	else
+		count_and_give(s);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+void
+give_up(struct smtp *s, enum reply farewell, enum request_note why)
+{
+	s->farewell = farewell;
+	s->why = why;
+	if (s->mode == SMTP_HELD)
+		s->resume = SMTP_FED_UP;
+	else
+		s->mode = SMTP_FED_UP;
+}
+
+void
+say_farewell(struct smtp *s)
+{
+	forget(s);
+	s->now = true;
+	s->alone = false;
+	reply_to_message(s, s->farewell);
+	s->request[0] = (char)s->why;
+	tell(s, REQUEST_NOTE, s->request, 1); /* upon which the monitor ends what is sent */
+	s->mode = SMTP_SHUT;
+}
