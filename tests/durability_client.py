@@ -2,7 +2,7 @@
 
 CMD is run once for each place where DIALOGUE can be cut, the whole included, with a connection as
 its descriptors 0 and 1.  The dialogue ends with CRLF.CRLF.  HOW is
-  eof      the client says all it says at once and ends its side, and reads to the end
+  eof      the client ends its side behind what it says, and reads to the end
   close    it waits for 354 before it says what follows DATA, then closes at once; cut only behind
            DATA
   reset    the same by TCP, and it resets the connection
@@ -14,6 +14,8 @@ import struct
 import subprocess
 import sys
 
+from converse import Server
+
 
 def connection(tcp):
     if not tcp:
@@ -23,32 +25,21 @@ def connection(tcp):
         return client, server.accept()[0]
 
 
-def hear(client, want):
-    heard = b""
-    while want not in heard:
-        octets = client.recv(4096)
-        if not octets:
-            break
-        heard += octets
-
-
 def run(how, dialogue, at, command):
-    client, server = connection(how == "reset")
-    child = subprocess.Popen(command, stdin=server, stdout=server, stderr=subprocess.DEVNULL)
-    server.close()
+    client, theirs = connection(how == "reset")
+    server = Server(command, client, theirs, stderr=subprocess.DEVNULL)
     data = dialogue.index(b"DATA\r\n") + 6
     if how == "eof":
-        client.sendall(dialogue[:at])
+        server.say(dialogue[:at])
         client.shutdown(socket.SHUT_WR)
-        hear(client, b"never said")
-    else:
-        client.sendall(dialogue[:data])
-        hear(client, b"354 ")
-        client.sendall(dialogue[data:at])
-        if how == "reset":
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server.end()
+        return
+    server.say(dialogue[:data])
+    client.sendall(dialogue[data:at])
+    if how == "reset":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
-    child.wait()
+    server.child.wait()
 
 
 def main():

@@ -54,7 +54,7 @@ pid_of() {
 three() {
 	: >"$1/$2"
 	dialogue alice@mx.test bob@mx.test carol@mx.test >"$T/in"
-	with_users setpriv --groups 4,24 "${SMTP[@]}" -o 'Users passwd' "${@:3}" <"$T/in" >"$T/out" 2>"$T/log" &
+	with_users setpriv --groups 4,24 "${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster' "${@:3}" <"$T/in" >"$T/out" 2>"$T/log" &
 	WAITED=$!
 	pid_of deliver 2002
 }
@@ -99,14 +99,14 @@ testMailGroupIsTheOneMoreGroup() {
 bob 2002 $mail 600
 carol 2003 $mail 600" "$(cd "$T/var" && stat -c '%n %u %g %a' ./* | sed 's|^\./||')"
 	rm -f "$T/var/"*
-	assertContains 'without it' "$(send alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o "Mailbox $T/var/%u")" '451 4'
+	assertContains 'without it' "$(send alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster' -o "Mailbox $T/var/%u")" '451 4'
 	assertEquals 'a group that is none' '451 4.3.5 the mailbox is misconfigured' \
-		"$(reply alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o 'MailGroup nosuch')"
+		"$(reply alice@mx.test with_users "${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster' -o 'MailGroup nosuch')"
 }
 
 # in_passwd NAME [ARG ...]
 in_passwd() {
-	reply "$1@mx.test" with_users "${SMTP[@]}" -o 'Users passwd' "${@:2}"
+	reply "$1@mx.test" with_users "${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster' "${@:2}"
 }
 
 testUsersOfPasswd() {
@@ -137,7 +137,7 @@ testAPasswdThatCannotBeReadIsNoRefusal() {
 	for fault in open,openat:error=EACCES open,openat:error=EMFILE read:error=EIO; do
 		assertEquals "$fault" '451 4.3.0 cannot look this mailbox up now' "$(reply nosuch@mx.test with_users \
 			strace -qq -o "$T/trace" -P /etc/passwd -e trace="${fault%:*}" -e inject="$fault:when=2+" \
-			"${SMTP[@]}" -o 'Users passwd')"
+			"${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster')"
 		assertContains "$fault: log" "$(cat "$T/log")" '/etc/passwd: '
 	done
 	cp "$T/passwd" "$T/passwd.kept"
@@ -150,7 +150,7 @@ testAPasswdThatCannotBeReadIsNoRefusal() {
 
 # in_srv NAME [ARG ...] -- by a pattern of directories.
 in_srv() {
-	reply "$1" "${SMTP[@]}" -o "Users $T/srv/%d/%u" "${@:2}"
+	reply "$1" "${SMTP[@]}" -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster' "${@:2}"
 }
 
 testUsersOfDirectories() {
@@ -180,13 +180,13 @@ testUsersOfDirectories() {
 	done
 	assertEquals 'another domain' '550 5.7.1 mail for this domain is not taken here' "$(in_srv alice@other.test)"
 	for name in .. . '[127.0.0.1]' -mx.test; do
-		assertNotContains "$name" "$(reply "alice@$name" "${SMTP[@]}" -o 'Users any' -o "Users $T/srv/%d/%u" -o 'Domain x.test')" '250 '
+		assertNotContains "$name" "$(reply "alice@$name" "${SMTP[@]}" -o 'Users any' -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster' -o 'Domain x.test')" '250 '
 	done
 	assertEquals 'nothing made' "$before" "$(find "$T/srv" | sort)"
-	assertContains 'delivered' "$(send link@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u")" ' delivered'
+	assertContains 'delivered' "$(send link@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster')" ' delivered'
 	assertEquals 'as the owner' '2001 2001' "$(stat -c '%u %g' "$T/srv/outside/Maildir/new/"*)"
 	install -d -o 2001 -g 0 "$dir/given"
-	assertContains 'mkdir and chown' "$(send given@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u")" ' delivered'
+	assertContains 'mkdir and chown' "$(send given@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster')" ' delivered'
 	assertEquals 'never as group root' '2001 65534' "$(stat -c '%u %g' "$dir/given/Maildir/new/"*)"
 }
 
@@ -198,8 +198,8 @@ testNamesThatAreNoNames() {
 	[ "$(id -u)" -ne 0 ] || chown -R 2001:2001 "$dir"
 	# shellcheck disable=SC2016  # for a shell that must not be there
 	for name in .alice . .. alice/ alice/sub alice/. alice/../alice ../mx.test/alice ./alice /alice -alice 'a%u' 'a b' '$a'; do
-		printf '4:Fa@b?%d:R%s@mx.test?' $((${#name} + 9)) "$name" | "$BIN/hostile" "${SMTP[@]:1}" \
-			-o "Users $T/srv/%d/%u" >"$T/out" 2>"$T/log"
+		printf '5:FAa@b?%d:R%s@mx.test?' $((${#name} + 9)) "$name" | "$BIN/hostile" "${SMTP[@]:1}" \
+			-o "Users $T/srv/%d/%u" -o 'Postmaster postmaster' >"$T/out" 2>"$T/log"
 		assertEquals "$name" $'Y\nN5.1.1 no such mailbox here' "$(cat "$T/out")"
 	done
 }
@@ -220,7 +220,7 @@ testOneMailboxForAll() {
 
 testAnOrdinaryUserServesItself() {
 	need_root || return 0
-	local as=(with_users setpriv --reuid=2001 --regid=2001 --clear-groups -- "${SMTP[@]}" -o 'Users passwd') name
+	local as=(with_users setpriv --reuid=2001 --regid=2001 --clear-groups -- "${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster') name
 	assertContains alice "$(send alice@mx.test "${as[@]}")" ' delivered'
 	assertEquals '2001 2001' "$(stat -c '%u %g' "$T/home/alice/Maildir/new/"*)"
 	for name in bob root nosuch; do
@@ -228,7 +228,7 @@ testAnOrdinaryUserServesItself() {
 	done
 	install -d -o 2002 -g 2002 "$T/srv/mx.test/bob"
 	assertContains 'a directory of another' "$(reply bob@mx.test setpriv --reuid=2001 --regid=2001 --clear-groups -- \
-		"${SMTP[@]}" -o "Users $T/srv/%d/%u")" '451 4.3.5'
+		"${SMTP[@]}" -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster')" '451 4.3.5'
 }
 
 # ---- descriptor 2 is the client
@@ -239,6 +239,7 @@ like_inetd() {
 	printf '%q ' "${SMTP[@]}" "$@" >"$T/serve"
 	printf '\necho $? >%q\n' "$T/status" >>"$T/serve"
 	mkdir -p "$T/dev"
+	cp "$TOP/tests/converse.py" "$T/"
 	rm -f "$T/syslog"
 	cat >"$T/client"
 	unshare -m --propagation private bash -s "$T" <<-'END'
@@ -248,7 +249,7 @@ like_inetd() {
 		log=$!
 		for ((i = 0; i < 500; i++)); do [ -S "$T/dev/log" ] && break; sleep 0.02; done
 		mount --bind "$T/dev" /dev
-		socat -t 10 - EXEC:"bash $T/serve",stderr <"$T/client" >"$T/out"
+		python3 "$T/converse.py" -e bash "$T/serve" <"$T/client" >"$T/out"
 		printf 'the end\n' | socat -u - UNIX-SENDTO:"$T/dev/log"
 		for ((i = 0; i < 500; i++)); do grep -q 'the end' "$T/syslog" && break; sleep 0.02; done
 		kill "$log"
@@ -265,7 +266,7 @@ testNothingButSmtpReachesTheClient() {
 	need_root || return 0
 	install -d -o 2001 -g 2001 "$T/srv/mx.test/alice"
 	: >"$T/srv/mx.test/alice/Maildir"
-	dialogue nosuch@mx.test alice@mx.test | like_inetd -o "Users $T/srv/%d/%u"
+	dialogue nosuch@mx.test alice@mx.test | like_inetd -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster'
 	only_smtp 'refused and failed'
 	assertContains 'refused' "$(cat "$T/out")" "$NO"
 	assertContains 'failed' "$(cat "$T/out")" '451 4.2.0 '
@@ -297,10 +298,14 @@ testALogLineNeverGoesToTheSession() {
 		ours, theirs = socket.socketpair()
 		program = subprocess.Popen(sys.argv[1:], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
 		theirs.close()
-		ours.sendall(b"HELO me\r\nMAIL FROM:<>\r\nRCPT TO:<nosuch@mx.test>\r\nQUIT\r\n")
-		print(program.stdout.read().decode(), ours.recv(9), program.wait())
+		heard = program.stdout.readline()
+		for line in b"HELO me", b"MAIL FROM:<>", b"RCPT TO:<nosuch@mx.test>", b"QUIT":
+		    ours.sendall(line + b"\r\n")
+		    heard += program.stdout.readline()
+		print(heard.decode(), program.stdout.read())
+		print("", ours.recv(9), program.wait())
 	END
-	timeout 20 python3 "$T/odd.py" "${SMTP[@]}" -o "Users $T/srv/%d/%u" >"$T/out"
+	timeout 20 python3 "$T/odd.py" "${SMTP[@]}" -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster' >"$T/out"
 	assertContains "$(cat "$T/out")" "$NO"
 	assertContains "$(cat "$T/out")" '221 '
 	assertEquals 'nor to the client' " b'' 0" "$(tail -n 1 "$T/out")"

@@ -57,7 +57,9 @@ testABlockedSignalStillEndsIt() {
 	wait_for grep -q ^220 "$T/out"
 	kill "$pid"
 	wait "$pid"
-	assertEquals 143 $?
+	assertEquals 0 $?
+	assertEquals "421 4.3.2 shutting down; closing" "$(tail -n 1 "$T/out" | tr -d '\r')"
+	assertEquals "stopped: client=local" "$(cat "$T/log")"
 }
 
 # The guard must hear how its writer ended, or an mbox keeps what the writer left.

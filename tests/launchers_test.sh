@@ -88,7 +88,12 @@ WANT_HEARD='220 mx.test ESMTP
 250-PIPELINING
 250-SIZE 36700160
 250-8BITMIME
-250 ENHANCEDSTATUSCODES
+250-SMTPUTF8
+250-CHUNKING
+250-BINARYMIME
+250-ENHANCEDSTATUSCODES
+250-LIMITS MAILMAX=1000 RCPTMAX=100
+250 HELP
 250 2.1.0 sender ok
 550 5.7.1 mail for this domain is not taken here
 250 2.1.5 recipient ok
@@ -97,7 +102,7 @@ WANT_HEARD='220 mx.test ESMTP
 221 2.0.0 goodbye'
 arrived() {
 	assertEquals "heard" "$WANT_HEARD" "$(sed 's/\r$//; s/ [0-9a-f]*\.[0-9a-f]*\.1 delivered$/ ID delivered/' heard)"
-	assertEquals "every line ends in CRLF" 12 "$(grep -c $'\r$' heard)"
+	assertEquals "every line ends in CRLF" 17 "$(grep -c $'\r$' heard)"
 	assertEquals "messages" 1 "$(files "$BOX/in/new")"
 	assertEquals "Received" "$1" "$(sed -n '/^Received: /{s///p;q}' "$BOX"/in/new/*)"
 	assertEquals "what was sent" "$(printf 'Subject: launched\n\ntext')" "$(tail -n 3 "$BOX"/in/new/*)"
