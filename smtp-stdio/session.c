@@ -32,6 +32,8 @@ struct session {
 	unsigned char replies[REPLIES_HELD];
 };
 
+static struct session session;
+
 /* The client is gone: there is nobody to tell. */
 static _Noreturn void
 leave(void)
@@ -171,37 +173,37 @@ hear_out(struct session *s)
 void
 session_run(const struct session_settings *settings)
 {
-	static struct session s;
+	struct session *s = &session;
 	struct smtp_event event;
 
-	s.message = BEGIN;
-	s.at = s.until = BEGIN + ROOM;
-	s.waits = settings->waits;
-	smtp_begin(&s.smtp, &settings->smtp);
+	s->message = BEGIN;
+	s->at = s->until = BEGIN + ROOM;
+	s->waits = settings->waits;
+	smtp_begin(&s->smtp, &settings->smtp);
 	if (settings->early)
-		smtp_hasty(&s.smtp);
+		smtp_hasty(&s->smtp);
 	for (;;) {
-		s.at += smtp_step(&s.smtp, s.buffer + s.at, s.until - s.at, &event);
+		s->at += smtp_step(&s->smtp, s->buffer + s->at, s->until - s->at, &event);
 		switch (event.what) {
 		case SMTP_WANT:
-			more(&s);
+			more(s);
 			break;
 		case SMTP_REPLY:
-			hold_reply(&s, &event);
+			hold_reply(s, &event);
 			break;
 		case SMTP_TELL:
-			send_request(&s, &event);
+			send_request(s, &event);
 			break;
 		case SMTP_ASK:
-			ask(&s, &event);
+			ask(s, &event);
 			break;
 		case SMTP_PIECE:
-			gather(&s, &event);
+			gather(s, &event);
 			break;
 		case SMTP_CLOSE:
-			send_replies(&s);
-			if (s.waits && s.smtp.why != 0)
-				hear_out(&s);
+			send_replies(s);
+			if (s->waits && s->smtp.why != 0)
+				hear_out(s);
 			return;
 		}
 	}

@@ -46,7 +46,8 @@ layers() {
 	cat <<-'E'
 	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|request)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|request|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
-	smtp-stdio/monitor\.[ch]	(monitor|config|peer|clock|commit|log|received|recipient|request|spool|utf8|limits)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/monitor\.[ch]	(monitor|serve|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|utf8|limits)\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|config|limits|request|log)\.h|\.\./sandbox/identity\.h

@@ -1,0 +1,300 @@
+/* serve.c -- see serve.h.  Runs as the monitor. */
+#include "serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "commit.h"
+#include "log.h"
+#include "received.h"
+#include "utf8.h"
+
+bool
+serve_hello(struct monitor *m, const struct request *request)
+{
+	static const char *const protocols[] = {"LMTP ", "ESMTP ", "SMTP "};
+	bool lmtp = m->config->number[KEY_PROTOCOL] != 0;
+
+	for (size_t i = lmtp ? 0 : 1; i < (lmtp ? 1 : sizeof protocols / sizeof *protocols); i++) {
+		size_t n = strlen(protocols[i]);
+		if (request->len <= n || memcmp(request->data, protocols[i], n) != 0)
+			continue;
+		const unsigned char *name = request->data + n;
+		size_t len = request->len - n;
+		if (!recipient_host_rule(name, len))
+			return false;
+		memcpy(m->protocol, protocols[i], n - 1);
+		m->protocol[n - 1] = 0;
+		memcpy(m->helo, name, len);
+		m->helo[len] = 0;
+		return true;
+	}
+	return false;
+}
+
+static void
+forget(struct monitor *m)
+{
+	spool_drop(&m->spool);
+	m->count = m->answered = 0;
+	m->octets = 0;
+	m->failed = false;
+}
+
+bool
+serve_from(struct monitor *m, const struct request *request)
+{
+	const unsigned char *path = request->data + 1;
+	size_t len = request->len - 1;
+
+	m->utf8 = request->data[0] == FORM_UTF8;
+	if (m->messages >= m->config->number[KEY_MESSAGE_LIMIT] ||
+	    (len > 0 && !recipient_rule(path, len, false)) ||
+	    (!m->utf8 && !utf8_is_ascii(path, len)))
+		return false;
+	forget(m);
+	memcpy(m->sender, path, len);
+	m->sender[len] = 0;
+	m->begun = clock_now();
+	(void)snprintf(m->id, sizeof m->id, "%llx.%lx.%u", (unsigned long long)time(NULL),
+	    (unsigned long)getpid(), m->messages + 1);
+	if (commit_is_foreign(m->config) && m->sender[0] == '-') {
+		/* It would become a word of a command line, and be taken for an option. */
+		answer_set(&m->answer, VERDICT_NEVER,
+		    "5.1.7 a sender that begins with - is not taken here");
+		return true;
+	}
+	m->messages++;
+	answer_set(&m->answer, VERDICT_YES, "");
+	return true;
+}
+
+static void
+refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const char *text)
+{
+	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX];
+
+	log_line(LOG_NOTICE, "refused id=%s client=%s helo=%s from=<%s> to=<%s> reply=\"%s\"",
+	    m->id, m->peer->address, m->helo, log_word(from, sizeof from, m->sender),
+	    log_word(to, sizeof to, r->address), text);
+	answer_set(&m->answer, verdict, text);
+}
+
+bool
+serve_rcpt(struct monitor *m, const struct request *request)
+{
+	struct recipient *r = &m->recipients[m->count];
+	const char *text = "";
+
+	if (m->count >= m->config->number[KEY_RECIPIENT_LIMIT] ||
+	    !recipient_rule(request->data, request->len, false) ||
+	    (!m->utf8 && !utf8_is_ascii(request->data, request->len)))
+		return false;
+	enum verdict verdict = recipient_find(m->config, request->data, request->len, r, &text);
+	if (verdict == VERDICT_YES && m->count > 0 && commit_is_foreign(m->config) &&
+	    !m->config->number[KEY_PROTOCOL]) {
+		verdict = VERDICT_LATER;
+		text = "4.5.3 one recipient at a time; send the others in another message";
+	}
+	if (verdict != VERDICT_YES) {
+		refuse(m, r, verdict, text);
+		return true;
+	}
+	m->count++;
+	answer_set(&m->answer, VERDICT_YES, "");
+	return true;
+}
+
+bool
+serve_verify(struct monitor *m, const struct request *request)
+{
+	static struct recipient r;
+	const char *text = "";
+
+	if (!recipient_rule(request->data, request->len, true))
+		return false;
+	if (!m->config->number[KEY_VERIFY]) {
+		answer_set(&m->answer, VERDICT_YES, ""); /* not looked up: 252 */
+		return true;
+	}
+	enum verdict verdict = recipient_find(m->config, request->data, request->len, &r, &text);
+	char path[MAILBOX_MAX + 3];
+	(void)snprintf(path, sizeof path, "<%s@%s>", r.user, r.domain);
+	if (verdict == VERDICT_YES) /* one that is not ASCII is not shown: 252 (RFC 6531 3.7.4.2) */
+		text = utf8_is_ascii((const unsigned char *)path, strlen(path)) ? path : "";
+	answer_set(&m->answer, verdict, text);
+	return true;
+}
+
+/* What ends the session, for the log; all of it the client's doing. */
+static const struct {
+	enum request_note note;
+	const char *why;
+} reasons[] = {
+    {NOTE_SILENT, "nothing came for too long"},
+    {NOTE_ERRORS, "too many errors"},
+    {NOTE_MESSAGES, "too many messages"},
+    {NOTE_OCTETS, "too many octets"},
+    {NOTE_HASTY, "did not wait for a reply"},
+    {NOTE_STRAY, "BDAT without its size"},
+    {NOTE_FOREIGN, "speaks another protocol"},
+};
+
+/* After a farewell the client hears that nothing follows; what it still sends is thrown away. */
+bool
+serve_note(struct monitor *m, const struct request *request)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+		if (request->data[0] != (unsigned char)reasons[i].note)
+			continue;
+		log_line(LOG_NOTICE, "given up: client=%s helo=%s why=\"%s\"", m->peer->address,
+		    m->helo, reasons[i].why);
+		m->state = STATE_DONE;
+		m->deadline = clock_now() + ANSWER_GRACE * 1000;
+		if (m->peer->socket)
+			(void)shutdown(STDOUT_FILENO, SHUT_WR); /* it may be gone */
+	}
+	return true;
+}
+
+bool
+serve_pause(struct monitor *m, const struct request *request)
+{
+	(void)request;
+	(void)poll(NULL, 0, ERROR_PAUSE * 1000);
+	answer_set(&m->answer, VERDICT_YES, "");
+	return true;
+}
+
+/* The message begins: with our own line.  A blank as its first octet would continue that line, so
+   the header then ends there. */
+static bool
+begin_message(struct monitor *m, const struct request *request)
+{
+	bool blank = request->len > 0 && (request->data[0] == ' ' || request->data[0] == '\t');
+	char line[RECEIVED_MAX];
+	bool lmtp = m->config->number[KEY_PROTOCOL] != 0;
+	const char *international = lmtp ? "UTF8LMTP" : "UTF8SMTP"; /* RFC 6531 4.3 */
+	const struct trace trace = {.protocol = m->utf8 ? international : m->protocol,
+	    .helo = m->helo,
+	    .address = m->peer->address,
+	    .hostname = m->config->text[KEY_HOSTNAME],
+	    .id = m->id,
+	    .recipient = m->count == 1 ? m->recipients[0].address : NULL,
+	    .when = time(NULL)};
+
+	return spool_begin(&m->spool) && spool_add(&m->spool, line, received_line(line, &trace)) &&
+	       spool_add(&m->spool, "\n", blank);
+}
+
+/* A message that cannot be kept is heard to its end all the same: the session cannot be told before. */
+bool
+serve_body(struct monitor *m, const struct request *request)
+{
+	if (request->len > m->config->number[KEY_SIZE_LIMIT] - m->octets)
+		return false;
+	m->octets += request->len;
+	m->total += request->len;
+	if (m->total > m->config->number[KEY_SESSION_SIZE_LIMIT])
+		return false;
+	if (m->failed)
+		return true;
+	if ((m->state == STATE_RCPT && !begin_message(m, request)) ||
+	    !spool_add(&m->spool, request->data, request->len)) {
+		log_line(LOG_ERR, "message id=%s client=%s cannot be kept: %s", m->id,
+		    m->peer->address, strerror(errno));
+		m->failed = true;
+	}
+	return true;
+}
+
+static void
+log_message(const struct monitor *m, size_t first, size_t count)
+{
+	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX], reply[2 * ANSWER_TEXT_MAX];
+
+	for (size_t i = first; i < first + count; i++)
+		log_line(m->answer.verdict == VERDICT_YES ? LOG_INFO : LOG_WARNING,
+		    "%s id=%s client=%s helo=%s proto=%s from=<%s> to=<%s> size=%llu ms=%lld "
+		    "reply=\"%s\"",
+		    m->answer.verdict == VERDICT_YES ? "delivered" : "failed", m->id,
+		    m->peer->address, m->helo, m->protocol, log_word(from, sizeof from, m->sender),
+		    log_word(to, sizeof to, m->recipients[i].address),
+		    (unsigned long long)m->octets, (long long)(clock_now() - m->begun),
+		    log_text(reply, sizeof reply, m->answer.text));
+}
+
+/* To some of the recipients, all or nothing. */
+static void
+deliver(struct monitor *m, size_t first, size_t count)
+{
+	const struct envelope envelope = {m->sender, m->recipients + first, count, ++m->deliveries};
+
+	if (m->failed)
+		answer_set(&m->answer, VERDICT_LATER, "4.3.1 no room for the message now");
+	else
+		commit_message(m->config, &envelope, m->spool.fd, &m->answer);
+	if (m->answer.verdict == VERDICT_YES) {
+		char text[96];
+		(void)snprintf(text, sizeof text, "2.0.0 %s delivered", m->id);
+		answer_set(&m->answer, VERDICT_YES, text);
+	}
+	log_message(m, first, count);
+}
+
+/* By LMTP: to the next recipient alone (RFC 2033 4.2).  Two with the same mailbox get one copy, and the
+   same answer. */
+static void
+deliver_next(struct monitor *m)
+{
+	size_t this = m->answered++, same = 0;
+
+	while (strcmp(m->recipients[same].mailbox, m->recipients[this].mailbox) != 0)
+		same++;
+	if (same < this && !commit_is_foreign(m->config)) {
+		m->answer = m->answers[same];
+		log_message(m, this, 1);
+	} else {
+		deliver(m, this, 1);
+	}
+	m->answers[this] = m->answer;
+}
+
+bool
+serve_end(struct monitor *m, const struct request *request)
+{
+	if (m->state == STATE_RCPT && !begin_message(m, request)) /* an empty message */
+		m->failed = true;
+	if (m->state != STATE_EACH && !m->failed && !spool_seal(&m->spool)) {
+		log_line(LOG_ERR, "message id=%s cannot be sealed: %s", m->id, strerror(errno));
+		m->failed = true;
+	}
+	if (m->config->number[KEY_PROTOCOL])
+		deliver_next(m);
+	else
+		deliver(m, 0, m->count);
+	if (!m->config->number[KEY_PROTOCOL] || m->answered == m->count)
+		forget(m);
+	/* The session must be able to say what came of it; once, or it could go on for ever. */
+	m->told = clock_now();
+	if (!m->extended && clock_left(m->deadline) < ANSWER_GRACE * 1000) {
+		m->deadline = m->told + ANSWER_GRACE * 1000;
+		m->extended = true;
+	}
+	return true;
+}
+
+bool
+serve_reset(struct monitor *m, const struct request *request)
+{
+	(void)request;
+	forget(m);
+	return true;
+}

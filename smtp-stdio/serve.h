@@ -1,0 +1,71 @@
+/*
+ * serve.h -- what the monitor does for each request.  Trusted side.
+ *
+ * Each function serves one letter of request.h, in a state in which the monitor's table permits it,
+ * and sets `answer` where it has one.  False: the session has asked for what an honest one cannot.
+ */
+#ifndef SERVE_H
+#define SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "peer.h"
+#include "recipient.h"
+#include "request.h"
+#include "spool.h"
+
+enum state {
+	STATE_IDLE,
+	STATE_FROM, /* there is a sender */
+	STATE_RCPT, /* and a recipient */
+	STATE_BODY, /* and the start of a message */
+	STATE_EACH, /* and its end; by LMTP, recipients whose answers are due */
+	STATE_DONE, /* the session has given the client up */
+	STATE_SAME, /* no state: the one before stays */
+};
+
+/* What the monitor knows of its session. */
+struct monitor {
+	const struct config *config;
+	const struct peer *peer;
+	pid_t session;
+	uid_t session_uid;
+	enum state state;
+	int64_t deadline; /* of the whole session */
+	int64_t patience; /* of the next packet */
+	int64_t told;     /* when a message was answered last */
+	bool extended;    /* the deadline was put off, for the answer to a message */
+	bool stopping;    /* SIGTERM has come, and the deadline is near */
+	unsigned messages, deliveries;
+	uint64_t total; /* octets of all messages */
+	char protocol[8], helo[DOMAIN_MAX + 1];
+	/* the message */
+	char sender[MAILBOX_MAX + 1];
+	bool utf8; /* it was sent with SMTPUTF8 */
+	char id[48];
+	size_t count;
+	struct recipient recipients[RECIPIENTS_MOST];
+	struct answer answers[RECIPIENTS_MOST]; /* by LMTP, of the first `answered` recipients */
+	size_t answered;
+	struct spool spool;
+	uint64_t octets; /* without our own lines */
+	bool failed;     /* it could not be kept: it will be refused at its end */
+	int64_t begun;
+	struct answer answer;
+};
+
+bool serve_hello(struct monitor *m, const struct request *request);
+bool serve_from(struct monitor *m, const struct request *request);
+bool serve_rcpt(struct monitor *m, const struct request *request);
+bool serve_body(struct monitor *m, const struct request *request);
+bool serve_end(struct monitor *m, const struct request *request);
+bool serve_reset(struct monitor *m, const struct request *request);
+bool serve_verify(struct monitor *m, const struct request *request);
+bool serve_note(struct monitor *m, const struct request *request);
+bool serve_pause(struct monitor *m, const struct request *request);
+
+#endif
