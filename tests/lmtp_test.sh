@@ -1,0 +1,157 @@
+#!/bin/bash
+# LMTP (RFC 2033): each recipient has a reply of its own, and its own delivery.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+
+setUp() {
+	local n=2000 user
+	rm -rf "$T/users" "$T/mda.d"
+	for user in alice bob carol; do
+		n=$((n + 1))
+		mkdir -p "$T/users/$user"
+		[ "$(id -u)" -ne 0 ] || chown "$n:$n" "$T/users/$user"
+	done
+}
+
+# lmtp ARG ... -- a session; standard input is what the client says, $T/out what it hears.
+lmtp() {
+	smtp -l -o "Users $T/users/%u" -o 'Postmaster alice' "$@" >"$T/said" 2>"$T/log"
+	tr -d '\r' <"$T/said" | sed -E 's/^250 2\.0\.0 [0-9a-f.]+ delivered/250 2.0.0 ID delivered/' >"$T/out"
+}
+
+# says LINE ... -- what a client says.
+says() {
+	printf '%s\r\n' "$@"
+}
+
+# message RECIPIENT ... -- a message to them by DATA.
+message() {
+	says 'LHLO client.test' 'MAIL FROM:<a@client.test>'
+	printf 'RCPT TO:<%s@mx.test>\r\n' "$@"
+	says DATA 'Subject: one' '' text . QUIT
+}
+
+# heard WHAT LINE ... -- those are the replies after 354, or after the last chunk.
+heard() {
+	local what=$1
+	shift
+	assertEquals "$what" "$(printf '%s\n' "$@" '221 2.0.0 goodbye')" "$(sed '1,/^354\|^250 2.1.5/d; /^250 2.1.5\|^354/d' "$T/out")"
+}
+
+testEachRecipientHasAReply() {
+	message alice bob carol | lmtp
+	heard 'three' '250 2.0.0 ID delivered' '250 2.0.0 ID delivered' '250 2.0.0 ID delivered'
+	for user in alice bob carol; do
+		assertEquals "$user" 1 "$(files "$T/users/$user/Maildir/new")"
+		assertTrue "$user: its own address" "grep -qx 'Delivered-To: $user@mx.test' $T/users/$user/Maildir/new/*"
+		assertFalse "$user: no other's" "grep -qE '(for <|Delivered-To: )$([ $user = alice ] && echo bob || echo alice)' $T/users/$user/Maildir/new/*"
+		assertTrue "$user: by LMTP" "grep -q 'with LMTP id' $T/users/$user/Maildir/new/*"
+	done
+	assertEquals 'a log line for each' 3 "$(grep -c '^delivered id=.* proto=LMTP ' "$T/log")"
+}
+
+testOneThatFailsStopsNoOther() {
+	: >"$T/users/bob/Maildir"
+	message alice bob carol | lmtp
+	heard 'the second' '250 2.0.0 ID delivered' '451 4.2.0 mailbox cannot be used' '250 2.0.0 ID delivered'
+	assertEquals alice 1 "$(files "$T/users/alice/Maildir/new")"
+	assertEquals carol 1 "$(files "$T/users/carol/Maildir/new")"
+	assertEquals 'logged' '2 delivered 1 failed' \
+		"$(grep -c '^delivered ' "$T/log") delivered $(grep -c '^failed id=.* to=<bob@mx.test>' "$T/log") failed"
+}
+
+testOnlyAcceptedRecipientsHaveOne() {
+	message alice nobody carol alice | lmtp
+	assertEquals 'refused' 1 "$(grep -c '^550 5.1.1' "$T/out")"
+	assertEquals 'three replies, the same one twice' 3 "$(grep -c '^250 2.0.0 ID' "$T/out")"
+	assertEquals 'one copy' 1 "$(files "$T/users/alice/Maildir/new")"
+	message nobody | lmtp
+	assertEquals 'none' '503 5.5.1 no valid recipients' "$(grep '^503' "$T/out")"
+	assertEquals 'and nothing more' 2 "$(find "$T/users" -path '*/new/*' | wc -l)"
+}
+
+testTheSameByChunks() {
+	{
+		says 'LHLO client.test' 'MAIL FROM:<a@client.test>' 'RCPT TO:<alice@mx.test>' 'RCPT TO:<bob@mx.test>'
+		printf 'BDAT 6\r\na: b\r\nBDAT 2\r\n\r\nBDAT 4 LAST\r\nabc\n'
+		says QUIT
+	} | lmtp
+	heard 'one for each chunk, then one for each recipient' '250 2.0.0 chunk taken' '250 2.0.0 chunk taken' \
+		'250 2.0.0 ID delivered' '250 2.0.0 ID delivered'
+	for user in alice bob; do
+		tail -n 3 "$T/users/$user/Maildir/new/"* >"$T/got"
+		printf 'a: b\n\nabc\n' | cmp - "$T/got" || fail "$user: other octets"
+	done
+}
+
+testARefusedMessageIsRefusedForEach() {
+	{
+		says 'LHLO client.test' 'MAIL FROM:<a@client.test>' 'RCPT TO:<alice@mx.test>' 'RCPT TO:<bob@mx.test>' DATA
+		printf 'bare\nLF\r\n.\r\n'
+		says 'MAIL FROM:<a@client.test>' 'RCPT TO:<alice@mx.test>' DATA 'x: y' . QUIT
+	} | lmtp
+	assertEquals 'both' 2 "$(grep -c '^550 5.5.2' "$T/out")"
+	assertEquals 'and the next is in step' 1 "$(grep -c '^250 2.0.0 ID' "$T/out")"
+	assertEquals 'bob' '' "$(find "$T/users/bob" -type f)"
+}
+
+testSmtpsHellosAreUnknown() {
+	says 'HELO me' 'EHLO me' 'LHLO me' QUIT | lmtp
+	assertEquals '500 5.5.1 unknown command' "$(sed -n 2p "$T/out")"
+	assertEquals '500 5.5.1 unknown command' "$(sed -n 3p "$T/out")"
+	assertEquals '220 mx.test LMTP' "$(sed -n 1p "$T/out")"
+	for keyword in PIPELINING ENHANCEDSTATUSCODES 8BITMIME CHUNKING; do
+		assertTrue "$keyword" "grep -q '^250-$keyword$' $T/out"
+	done
+	says 'LHLO me' QUIT | smtp >"$T/out" 2>"$T/log"
+	assertEquals 'nor LMTP by SMTP' '500 5.5.1 unknown command' "$(sed -n 2p "$T/out" | tr -d '\r')"
+}
+
+# A command that cannot be staged is no burden here: nothing is undone.
+testACommandDeliversToEachAlone() {
+	install -d -m 777 "$T/mda.d"
+	# shellcheck disable=SC2016  # for the command
+	printf '#!/bin/sh\n[ "$1" != bob ] || exit 67\ncat >"%s/mda.d/$1"\n' "$T" >"$T/mda"
+	chmod 755 "$T/mda"
+	message alice bob carol | lmtp -o "DeliverCommand $T/mda %u"
+	heard 'by a command' '250 2.0.0 ID delivered' '554 5.1.1 no such mailbox here' '250 2.0.0 ID delivered'
+	assertEquals 'alice carol' "$(cd "$T/mda.d" && echo *)"
+}
+
+# A session that has been taken over asks for no recipient twice, and for nothing between the answers.
+testAHostileSessionGetsEachAnswerOnce() {
+	cp "$O/bin/hostile" "$BIN/"
+	local begin='7:HLMTP a5:FAa@b?14:Ralice@mx.test?12:Rbob@mx.test?6:Bhello' case want
+	for case in "1:E?1:E?1:E?|a request is out of turn" "1:E?1:X|a request is out of turn" \
+		"1:E?14:Rcarol@mx.test?|a request is out of turn" "1:E?1:P?|a request is out of turn" \
+		"1:E?2:Bx|a request is out of turn"; do
+		want=${case#*|}
+		printf '%s%s!' "$begin" "${case%|*}" | timeout 10 "$BIN/hostile" -l -C /dev/null -o "DeliverPath $BIN/deliver" \
+			-o "Users $T/users/%u" -o 'Postmaster alice' -o 'Domain mx.test' >"$T/out" 2>"$T/log"
+		assertEquals "$case" "monitor: client=local session killed: $want" "$(tail -n 1 "$T/log")"
+	done
+	printf '8:HESMTP a!' | timeout 10 "$BIN/hostile" -l -C /dev/null >"$T/out" 2>"$T/log"
+	assertContains "$(cat "$T/log")" 'a request is beyond the limits'
+}
+
+testItIsNotSpokenOnPort25() {
+	need_root || return 0
+	cat >"$T/port.py" <<-'END'
+		import socket, subprocess, sys
+		for port in 25, 24:
+		    listener = socket.create_server(("127.0.0.1", port))
+		    client = socket.create_connection(("127.0.0.1", port))
+		    server = listener.accept()[0]
+		    process = subprocess.Popen(sys.argv[1:], stdin=server, stdout=server)
+		    server.close()
+		    client.settimeout(10)
+		    print(client.recv(100).decode().strip())
+		    client.close()
+		    print(process.wait(10))
+	END
+	unshare -n sh -c "ip link set lo up && python3 $T/port.py $BIN/smtp-stdio -l -C /dev/null -o 'Hostname mx.test'" >"$T/out" 2>"$T/log"
+	printf '%s\n' '421 4.3.5 misconfigured; closing' 78 '220 mx.test LMTP' 0 | diff - "$T/out" || fail "$(cat "$T/log")"
+	assertEquals '-o: Protocol: LMTP is not for port 25 (RFC 2033 5)' "$(grep Protocol "$T/log")"
+}
+
+. shunit2
