@@ -134,7 +134,7 @@ testCurl() {
 }
 
 testPostfixSmtpSourceInTenSessionsAtOnce() {
-	[ -x "$PARTS/usr/sbin/smtp-source" ] || { skip "postfix could not be downloaded"; return 0; }
+	part usr/sbin/smtp-source postfix || return 0
 	timeout 20 env LD_LIBRARY_PATH="$PARTS/usr/lib/postfix:$PARTS/usr/lib/x86_64-linux-gnu" \
 		"$PARTS/usr/sbin/smtp-source" -s 10 -m 50 -l 5000 -M client.test -f a@client.test \
 		-t ann@mx.test "inet:127.0.0.1:$PORT_ALL" >out 2>&1

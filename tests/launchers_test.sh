@@ -62,11 +62,6 @@ tearDown() {
 	PIDS=()
 }
 
-# part FILE PACKAGE || return -- skip if a part that is unpacked beside the build is not there.
-part() {
-	[ -x "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
-}
-
 # up CMD ... -- start a launcher; its standard error is ./log.
 up() {
 	"$@" >>log 2>&1 </dev/null &
