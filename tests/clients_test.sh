@@ -2,6 +2,7 @@
 # clients_test.sh -- real clients: each completes its session, and what it sent arrives to the octet.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/clients.sh"
 
 BOX=$T/box
 cat >"$T/conf" <<EOF
@@ -39,15 +40,21 @@ oneTimeSetUp() {
 	server small PORT_SMALL
 }
 
-# server CONF NAME -- a server with that configuration; its port in the variable NAME.
+# listen ADDRESS CONF [ARG ...] -- a server with that configuration at that address.
+listen() {
+	local log=log.${1##*[/:]}
+	systemd-socket-activate -l "$1" --accept --inetd "$BIN/smtp-stdio" -C "$T/$2" "${@:3}" \
+		>"$log" 2>&1 </dev/null &
+	PIDS+=($!)
+	wait_for grep -q '^Listening on' "$log"
+}
+
+# server CONF NAME -- one on a free port, which comes into the variable NAME.
 server() {
 	local port
 	port=$(free_port)
-	systemd-socket-activate -l "127.0.0.1:$port" --accept --inetd "$BIN/smtp-stdio" -C "$T/$1" \
-		>"log.$1" 2>&1 </dev/null &
-	PIDS+=($!)
 	printf -v "$2" %s "$port"
-	wait_for grep -q '^Listening on' "log.$1"
+	listen "127.0.0.1:$port" "$1"
 }
 
 setUp() {
@@ -55,8 +62,6 @@ setUp() {
 	install -d "$BOX"
 	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$BOX"
 }
-
-# A client that waits for ever fails: timeout(1) ends it.
 
 # arrived FILE [BOX] -- one message is there, and it is FILE to the octet after our own lines.
 arrived() {
@@ -73,8 +78,7 @@ arrived() {
 (cat seven.eml; echo) >swaks.eml
 
 testSwaksOverTcp() {
-	timeout 20 swaks --server "127.0.0.1:$PORT_ALL" --helo client.test --from a@client.test --to ann@mx.test \
-		--data @seven.eml >out 2>&1
+	with_swaks "$PORT_ALL" --to ann@mx.test --data @seven.eml >out 2>&1
 	assertEquals "status: $(tail -n 5 out)" 0 $?
 	assertTrue "it heard the end" "grep -q '^<-  221 2.0.0 goodbye' out"
 	arrived swaks.eml
@@ -88,8 +92,7 @@ testSwaksOverAPipe() {
 }
 
 testSwaksPipelining() {
-	timeout 20 swaks --server "127.0.0.1:$PORT_EACH" --helo client.test --from a@client.test --pipeline \
-		--to ann@mx.test,bob@mx.test --data @seven.eml >out 2>&1
+	with_swaks "$PORT_EACH" --to ann@mx.test,bob@mx.test --pipeline --data @seven.eml >out 2>&1
 	assertEquals "status: $(tail -n 5 out)" 0 $?
 	assertEquals "it did" " -> DATA" "$(grep -A 1 'RCPT TO:<bob@mx.test>' out | tail -n 1)"
 	arrived swaks.eml ann
@@ -119,25 +122,21 @@ testPythonSmtplib() {
 }
 
 testMsmtp() {
-	timeout 20 msmtp -C /dev/null --host=127.0.0.1 --port="$PORT_EACH" --tls=off --auth=off \
-		--domain=client.test --from=a@client.test -- ann@mx.test bob@mx.test <eight.eml >out 2>&1
+	with_msmtp "$PORT_EACH" ann@mx.test bob@mx.test <eight.eml >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	arrived eight.eml ann
 	arrived eight.eml bob
 }
 
 testCurl() {
-	timeout 20 curl -sS --crlf -T seven.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
-		"smtp://127.0.0.1:$PORT_ALL/client.test" >out 2>&1
+	with_curl "$PORT_ALL" seven.eml >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	arrived seven.eml
 }
 
 testPostfixSmtpSourceInTenSessionsAtOnce() {
 	part usr/sbin/smtp-source postfix || return 0
-	timeout 20 env LD_LIBRARY_PATH="$PARTS/usr/lib/postfix:$PARTS/usr/lib/x86_64-linux-gnu" \
-		"$PARTS/usr/sbin/smtp-source" -s 10 -m 50 -l 5000 -M client.test -f a@client.test \
-		-t ann@mx.test "inet:127.0.0.1:$PORT_ALL" >out 2>&1
+	with_smtp_source -s 10 -m 50 -l 5000 "inet:127.0.0.1:$PORT_ALL" >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	assertEquals 50 "$(files "$BOX/in/new")"
 	assertEquals "nothing is left behind" 0 "$(files "$BOX/in/tmp")"
@@ -150,8 +149,7 @@ testPostfixSmtpSourceInTenSessionsAtOnce() {
 # ---- sizes --------------------------------------------------------------------------------------
 
 testThirtyMebibytesArrive() {
-	timeout 20 curl -sS --crlf -T large.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
-		"smtp://127.0.0.1:$PORT_ALL/client.test" >out 2>&1
+	with_curl "$PORT_ALL" large.eml >out 2>&1
 	assertEquals "status: $(cat out)" 0 $?
 	assertTrue "it is that large" "[ $(stat -c %s large.eml) -gt 31000000 ]"
 	arrived large.eml
@@ -159,8 +157,7 @@ testThirtyMebibytesArrive() {
 
 testAMessageOverTheLimitIsRefusedDeclaredOrNot() {
 	# curl and msmtp declare the size; smtplib, told so, does not.
-	timeout 20 curl -sSv --crlf -T eight.eml --mail-from a@client.test --mail-rcpt ann@mx.test \
-		"smtp://127.0.0.1:$PORT_SMALL/client.test" >out 2>&1
+	with_curl "$PORT_SMALL" eight.eml -v >out 2>&1
 	assertEquals "curl" 55 $?
 	assertTrue "at MAIL: $(grep '^< 5' out)" "grep -q '^> MAIL FROM:<a@client.test> SIZE=' out &&
 		grep -q '^< 552 5.3.4 message too large' out && ! grep -q '^> DATA' out"
