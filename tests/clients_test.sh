@@ -146,6 +146,49 @@ testPostfixSmtpSourceInTenSessionsAtOnce() {
 	assertEquals "of full length" 0 "$(find "$BOX/in/new" -type f -size -5000c | wc -l)"
 }
 
+# ---- a person -----------------------------------------------------------------------------------
+
+# The session of every tutorial, typed into telnet on a terminal: a line when the one before has been
+# answered, or in the message echoed.
+testAPersonAtTelnet() {
+	timeout 20 python3 - telnet 127.0.0.1 "$PORT_ALL" >out 2>&1 <<-'EOF'
+		import os, pty, re, sys
+
+		child, terminal = pty.fork()
+		if child == 0:
+		    os.execvp(sys.argv[1], sys.argv[1:])
+		seen = b""
+
+		def wait_for(pattern):
+		    global seen
+		    while not re.search(pattern, seen, re.M):
+		        octets = os.read(terminal, 65536)
+		        sys.stdout.buffer.write(octets)
+		        sys.stdout.flush()
+		        seen += octets
+
+		def enter(line, answer):
+		    global seen
+		    seen = b""
+		    os.write(terminal, line + b"\r")
+		    wait_for(answer)
+
+		wait_for(rb"^220 .*\n")
+		for command, code in ((b"HELO client.test", b"250"), (b"MAIL FROM:<a@client.test>", b"250"),
+		                      (b"RCPT TO:<ann@mx.test>", b"250"), (b"DATA", b"354")):
+		    enter(command, b"^" + code + rb" .*\n")
+		for line in b"Subject: typed", b"", b"Hello Ann,", b".. is how one dot is typed":
+		    enter(line, b"^" + re.escape(line) + rb"\r\n")
+		enter(b".", rb"^250 .*delivered\r\n")
+		enter(b"QUIT", rb"^221 .*\n")
+		wait_for(b"closed by foreign host")
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+	EOF
+	assertEquals "status: $(cat out)" 0 $?
+	printf '%s\n' "Subject: typed" "" "Hello Ann," ". is how one dot is typed" >want
+	arrived want
+}
+
 # ---- sizes --------------------------------------------------------------------------------------
 
 testThirtyMebibytesArrive() {
