@@ -189,6 +189,37 @@ testAPersonAtTelnet() {
 	arrived want
 }
 
+# ---- mail systems -------------------------------------------------------------------------------
+
+# Exim sends BDAT, and no DATA, where it is offered; a message of this size in more than one.
+testExim() {
+	need_root && part exim/usr/sbin/exim4 exim4-daemon-light || return 0
+	cp each wire/exim.conf
+	wire_port exim
+	with_exim "$PORT" ann@mx.test bob@mx.test <eight.eml >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	wire_end
+	arrived eight.eml ann
+	arrived eight.eml bob
+	assertEquals "it is sent: $(cat exim/mainlog)" 2 "$(grep -c ' [=-]> .*C="250 2.0.0 .* delivered"' exim/mainlog)"
+	assertEquals "its queue is empty" 0 "$(find exim/spool/input -type f | wc -l)"
+	offered CHUNKING || return 0
+	assertEquals "DATA" 0 "$(grep -ac '^DATA' wire/exim.raw)"
+	assertEquals "BDAT: $(grep -a '^BDAT' wire/exim.raw)" 2 "$(grep -acE '^BDAT [0-9]+( LAST)?.$' wire/exim.raw)"
+}
+
+testEximSendsSmtputf8() {
+	need_root && part exim/usr/sbin/exim4 exim4-daemon-light && offered SMTPUTF8 || return 0
+	printf '%s\n' 'From: jörg@client.test' 'To: änn@mx.test' 'Date: Sun, 22 Nov 2026 09:00:00 +0000' \
+		'Message-ID: <1@client.test>' 'Subject: Grüße' '' 'Text' >utf8.eml
+	SENDER=jörg@client.test with_exim "$PORT_ALL" änn@mx.test <utf8.eml >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	arrived utf8.eml
+	assertTrue "the addresses" "head -n 2 $BOX/in/new/* | cmp - <(printf '%s\n' \
+		'Return-Path: <jörg@client.test>' 'Delivered-To: änn@mx.test')"
+	assertTrue "as such" "grep -q 'with UTF8SMTP id' $BOX/in/new/*"
+}
+
 # ---- sizes --------------------------------------------------------------------------------------
 
 testThirtyMebibytesArrive() {
