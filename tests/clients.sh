@@ -10,6 +10,11 @@ offered() {
 		{ skip "smtp-stdio does not offer $1 yet"; return 1; }
 }
 
+# speaks_lmtp || return 0 -- skip as long as smtp-stdio does not.
+speaks_lmtp() {
+	smtp -o "Protocol lmtp" -T >/dev/null 2>&1 || { skip "smtp-stdio does not speak LMTP yet"; return 1; }
+}
+
 # with_swaks PORT ARG ...
 with_swaks() {
 	timeout 20 swaks --server "127.0.0.1:$1" --helo client.test --from a@client.test "${@:2}"
@@ -91,6 +96,91 @@ with_exim() {
 	END
 	with_mail_users timeout 20 "$UNPACKED/exim/usr/sbin/exim4" -C "$T/exim.conf" -oi -odf \
 		-f "${SENDER:-a@client.test}" "${@:2}"
+}
+
+# postfix_up SOCKET -- start a Postfix that hands everything over by LMTP to that socket, but what is
+# for client.test, which it drops.  Its log is $T/postfix/log.
+postfix_up() {
+	local dir=$T/postfix name
+	mkdir -p "$dir/conf" "$dir/queue/pid"
+	install -d -o 2012 "$dir/data"
+	for name in active bounce corrupt defer deferred flush hold incoming private saved trace; do
+		install -d -m 700 -o 2012 "$dir/queue/$name"
+	done
+	install -d -m 710 -o 2012 -g 2013 "$dir/queue/public"
+	install -d -m 730 -o 2012 -g 2013 "$dir/queue/maildrop"
+	cat >"$dir/conf/main.cf" <<-END
+		compatibility_level = 3.6
+		queue_directory = $dir/queue
+		data_directory = $dir/data
+		daemon_directory = $UNPACKED/usr/lib/postfix/sbin
+		command_directory = $UNPACKED/usr/sbin
+		shlib_directory = $UNPACKED/usr/lib/postfix
+		import_environment = MAIL_CONFIG LD_LIBRARY_PATH
+		export_environment = MAIL_CONFIG LD_LIBRARY_PATH
+		maillog_file = $dir/log
+		maillog_file_prefixes = $dir
+		myhostname = client.test
+		mydestination =
+		alias_maps =
+		transport_maps = inline:{ client.test=discard: }
+		default_transport = lmtp:unix:$1
+		lmtp_line_length_limit = 0
+		smtp_dns_support_level = disabled
+	END
+	cat >"$dir/conf/master.cf" <<-END
+		postlog unix-dgram n - n - 1 postlogd
+		pickup unix n - n 60 1 pickup
+		cleanup unix n - n - 0 cleanup
+		qmgr unix n - n 300 1 qmgr
+		rewrite unix - - n - - trivial-rewrite
+		bounce unix - - n - 0 bounce
+		defer unix - - n - 0 bounce
+		showq unix n - n - - showq
+		error unix - - n - - error
+		retry unix - - n - - error
+		discard unix - - n - - discard
+		lmtp unix - - n - - lmtp
+	END
+	# It waits before it reads a file that may still be written, and closes every descriptor that
+	# there may be.  It ends by itself after a minute.
+	touch -d '1 minute ago' "$dir/conf/main.cf"
+	(ulimit -n 256 && mail_users "$UNPACKED/usr/lib/postfix/sbin/master" -c "$dir/conf" -e 60) \
+		>"$T/postfix.err" 2>&1 </dev/null &
+	POSTFIX=$!
+	PIDS+=("$POSTFIX")
+	wait_for grep -q 'daemon started' "$dir/log" || { cat "$T/postfix.err"; return 1; }
+}
+
+# postfix_down -- end it, and everything that it started, which is one process group.
+postfix_down() {
+	local i
+	kill "$POSTFIX"
+	wait "$POSTFIX"
+	for i in "${!PIDS[@]}"; do
+		[ "${PIDS[i]}" != "$POSTFIX" ] || unset "PIDS[i]"
+	done
+	wait_for postfix_gone
+}
+postfix_gone() {
+	! pgrep -g "$POSTFIX"
+}
+
+# postfix_sendmail RECIPIENT ... -- give Postfix the message on standard input.
+postfix_sendmail() {
+	MAIL_CONFIG=$T/postfix/conf with_mail_users timeout 20 "$UNPACKED/usr/sbin/sendmail" -i \
+		-B 8BITMIME -f "${SENDER:-a@client.test}" "$@"
+}
+
+# postfix_queue -- what it still has: each recipient, sorted.
+postfix_queue() {
+	MAIL_CONFIG=$T/postfix/conf with_mail_users timeout 20 "$UNPACKED/usr/sbin/postqueue" -j |
+		grep -o '"address": "[^"]*"' | cut -d '"' -f 4 | sort
+}
+
+# postfix_retry -- let it try again at once what it has put off.
+postfix_retry() {
+	MAIL_CONFIG=$T/postfix/conf with_mail_users timeout 20 "$UNPACKED/usr/sbin/postqueue" -f
 }
 
 # ---- the wire -----------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ DeliverPath $BIN/deliver
 EOF
 sed "s|^Mailbox.*|Mailbox $BOX/%u/|" conf >each
 (cat conf; echo "SizeLimit 64K") >small
+# Mailboxes of users, who exist when they have a directory, for the client that is told of each.
+printf '%s\n' "Hostname mx.test" "Domain mx.test" "Users $BOX/%u" "DeliverPath $BIN/deliver" >users
 
 # A message that a careless program would change: dots at line begins, From lines, long lines, blank
 # lines at the end.  In eight.eml there are also octets above 127, in seven.eml only ASCII.
@@ -32,7 +34,7 @@ line = bytes(range(33, 127)).replace(b".", b"") * 10 + b"\n"
 open("large.eml", "wb").write(head + b"\n" + line * (30 * 1048576 // (len(line) + 1)))
 EOF
 
-# Ports of the servers with those three.
+# Ports of the servers with the first three.
 PORT_ALL='' PORT_EACH='' PORT_SMALL=''
 oneTimeSetUp() {
 	server conf PORT_ALL
@@ -146,6 +148,18 @@ testPostfixSmtpSourceInTenSessionsAtOnce() {
 	assertEquals "of full length" 0 "$(find "$BOX/in/new" -type f -size -5000c | wc -l)"
 }
 
+# Three recipients of each message, and a reply for each.
+testPostfixSmtpSourceOverLmtpInTenSessionsAtOnce() {
+	part usr/sbin/smtp-source postfix && speaks_lmtp || return 0
+	local box
+	listen "$T/lmtp-source" each -l
+	with_smtp_source -L -s 10 -m 20 -r 3 "unix:$T/lmtp-source" >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	for box in ann 2ann 3ann; do
+		assertEquals $box 20 "$(files "$BOX/$box/new")"
+	done
+}
+
 # ---- a person -----------------------------------------------------------------------------------
 
 # The session of every tutorial, typed into telnet on a terminal: a line when the one before has been
@@ -218,6 +232,56 @@ testEximSendsSmtputf8() {
 	assertTrue "the addresses" "head -n 2 $BOX/in/new/* | cmp - <(printf '%s\n' \
 		'Return-Path: <jörg@client.test>' 'Delivered-To: änn@mx.test')"
 	assertTrue "as such" "grep -q 'with UTF8SMTP id' $BOX/in/new/*"
+}
+
+# What Postfix says of each recipient.
+verdicts() {
+	sed -nE 's/.*: to=<([^>]*)>.* dsn=([^,]*), status=([a-z]*).*/\1 \2 \3/p' postfix/log | sort
+}
+has_verdicts() {
+	[ "$(verdicts | wc -l)" -ge "$1" ] && [ "$(postfix_queue | wc -l)" -eq "$2" ]
+}
+
+# Five recipients of one message: one whose mailbox cannot be used at the moment and one who does not
+# exist hold up nobody, and are told for themselves.
+testPostfixOverLmtp() {
+	need_root && part usr/lib/postfix/sbin/master postfix && speaks_lmtp || return 0
+	local user
+	for user in a ann bob carl dora; do
+		install -d -o 2001 -g 2001 "$BOX/$user"
+	done
+	touch "$BOX/dora/Maildir" # which is no Maildir
+	listen "$T/lmtp" users -l
+	chmod 666 "$T/lmtp"
+	postfix_up "$T/lmtp" || return
+	SENDER=a@mx.test postfix_sendmail ann@mx.test bob@mx.test nobody@mx.test dora@mx.test carl@mx.test \
+		<eight.eml >out 2>&1
+	assertEquals "status: $(cat out)" 0 $?
+	wait_for has_verdicts 6 1 || cat postfix/log
+	assertEquals "a@mx.test 2.0.0 sent
+ann@mx.test 2.0.0 sent
+bob@mx.test 2.0.0 sent
+carl@mx.test 2.0.0 sent
+dora@mx.test 4.2.0 deferred
+nobody@mx.test 5.1.1 bounced" "$(verdicts)"
+	assertEquals "what is left in the queue" dora@mx.test "$(postfix_queue)"
+	for user in ann bob carl; do
+		arrived eight.eml $user/Maildir
+		assertTrue "with LMTP" "grep -q 'with LMTP id' $BOX/$user/Maildir/new/*"
+	done
+	assertEquals "the bounce" 1 "$(files "$BOX/a/Maildir/new")"
+	assertTrue "from nobody" "head -n 1 $BOX/a/Maildir/new/* | grep -qxF 'Return-Path: <>'"
+	assertTrue "of that one" "grep -q '^Final-Recipient: rfc822; nobody@mx.test' $BOX/a/Maildir/new/*"
+	assertEquals "of nobody else" 1 "$(grep -c ^Final-Recipient: "$BOX"/a/Maildir/new/*)"
+	# When it comes again it is for that one alone.
+	rm "$BOX/dora/Maildir"
+	postfix_retry
+	wait_for has_verdicts 7 0 || cat postfix/log
+	for user in ann bob carl dora; do
+		arrived eight.eml $user/Maildir
+	done
+	postfix_down
+	assertEquals "Postfix has ended" "" "$(pgrep -l -g "$POSTFIX")"
 }
 
 # ---- sizes --------------------------------------------------------------------------------------
