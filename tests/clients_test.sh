@@ -81,7 +81,7 @@ arrived() {
 
 testSwaksOverTcp() {
 	with_swaks "$PORT_ALL" --to ann@mx.test --data @seven.eml >out 2>&1
-	assertEquals "status: $(tail -n 5 out)" 0 $?
+	ended $? out
 	assertTrue "it heard the end" "grep -q '^<-  221 2.0.0 goodbye' out"
 	arrived swaks.eml
 }
@@ -89,13 +89,13 @@ testSwaksOverTcp() {
 testSwaksOverAPipe() {
 	timeout 20 swaks --pipe "$BIN/smtp-stdio -C $T/conf" --helo client.test --from a@client.test \
 		--to ann@mx.test --data @seven.eml >out 2>&1
-	assertEquals "status: $(tail -n 5 out)" 0 $?
+	ended $? out
 	arrived swaks.eml
 }
 
 testSwaksPipelining() {
 	with_swaks "$PORT_EACH" --to ann@mx.test,bob@mx.test --pipeline --data @seven.eml >out 2>&1
-	assertEquals "status: $(tail -n 5 out)" 0 $?
+	ended $? out
 	assertEquals "it did" " -> DATA" "$(grep -A 1 'RCPT TO:<bob@mx.test>' out | tail -n 1)"
 	arrived swaks.eml ann
 	arrived swaks.eml bob
@@ -115,7 +115,7 @@ testPythonSmtplib() {
 		    assert s.esmtp_features["size"] == "36700160" and s.has_extn("pipelining")
 		    s.sendmail("", ["dora@mx.test"], crlf("seven.eml"))
 	EOF
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	arrived eight.eml ann
 	arrived eight.eml bob
 	arrived eight.eml carl
@@ -125,21 +125,21 @@ testPythonSmtplib() {
 
 testMsmtp() {
 	with_msmtp "$PORT_EACH" ann@mx.test bob@mx.test <eight.eml >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	arrived eight.eml ann
 	arrived eight.eml bob
 }
 
 testCurl() {
 	with_curl "$PORT_ALL" seven.eml >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	arrived seven.eml
 }
 
 testPostfixSmtpSourceInTenSessionsAtOnce() {
 	part usr/sbin/smtp-source postfix || return 0
 	with_smtp_source -s 10 -m 50 -l 5000 "inet:127.0.0.1:$PORT_ALL" >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	assertEquals 50 "$(files "$BOX/in/new")"
 	assertEquals "nothing is left behind" 0 "$(files "$BOX/in/tmp")"
 	# The same body in all; what differs stands in the header.
@@ -154,7 +154,7 @@ testPostfixSmtpSourceOverLmtpInTenSessionsAtOnce() {
 	local box
 	listen "$T/lmtp-source" each -l
 	with_smtp_source -L -s 10 -m 20 -r 3 "unix:$T/lmtp-source" >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	for box in ann 2ann 3ann; do
 		assertEquals $box 20 "$(files "$BOX/$box/new")"
 	done
@@ -198,7 +198,7 @@ testAPersonAtTelnet() {
 		wait_for(b"closed by foreign host")
 		sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 	EOF
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	printf '%s\n' "Subject: typed" "" "Hello Ann," ". is how one dot is typed" >want
 	arrived want
 }
@@ -211,7 +211,7 @@ testExim() {
 	cp each wire/exim.conf
 	wire_port exim
 	with_exim "$PORT" ann@mx.test bob@mx.test <eight.eml >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	wire_end
 	arrived eight.eml ann
 	arrived eight.eml bob
@@ -227,7 +227,7 @@ testEximSendsSmtputf8() {
 	printf '%s\n' 'From: jörg@client.test' 'To: änn@mx.test' 'Date: Sun, 22 Nov 2026 09:00:00 +0000' \
 		'Message-ID: <1@client.test>' 'Subject: Grüße' '' 'Text' >utf8.eml
 	SENDER=jörg@client.test with_exim "$PORT_ALL" änn@mx.test <utf8.eml >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	arrived utf8.eml
 	assertTrue "the addresses" "head -n 2 $BOX/in/new/* | cmp - <(printf '%s\n' \
 		'Return-Path: <jörg@client.test>' 'Delivered-To: änn@mx.test')"
@@ -256,7 +256,7 @@ testPostfixOverLmtp() {
 	postfix_up "$T/lmtp" || return
 	SENDER=a@mx.test postfix_sendmail ann@mx.test bob@mx.test nobody@mx.test dora@mx.test carl@mx.test \
 		<eight.eml >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	wait_for has_verdicts 6 1 || cat postfix/log
 	assertEquals "a@mx.test 2.0.0 sent
 ann@mx.test 2.0.0 sent
@@ -288,7 +288,7 @@ nobody@mx.test 5.1.1 bounced" "$(verdicts)"
 
 testThirtyMebibytesArrive() {
 	with_curl "$PORT_ALL" large.eml >out 2>&1
-	assertEquals "status: $(cat out)" 0 $?
+	ended $? out
 	assertTrue "it is that large" "[ $(stat -c %s large.eml) -gt 31000000 ]"
 	arrived large.eml
 }
@@ -309,7 +309,7 @@ testAMessageOverTheLimitIsRefusedDeclaredOrNot() {
 		    print(*s.data(message))
 		    s.sendmail("a@client.test", "ann@mx.test", "Subject: after\r\n\r\n")
 	EOF
-	assertEquals "smtplib: $(cat out)" 0 $?
+	ended $? out
 	assertEquals "552 b'5.3.4 message too large'" "$(cat out)"
 	printf 'Subject: after\n\n' >want
 	arrived want # in the same session, and nothing else

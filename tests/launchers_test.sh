@@ -102,7 +102,7 @@ arrived() {
 # client HOST PORT
 client() {
 	python3 "$T/client.py" "$1" "$2" >heard 2>client.log
-	assertEquals "the client: $(cat client.log)" 0 $?
+	ended $? client.log
 }
 
 # logged FILE PEER -- the refusal and the delivery stand there.

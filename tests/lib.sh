@@ -46,6 +46,12 @@ part() {
 	[ -x "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
 }
 
+# ended STATUS FILE [WANT] -- an exit status is WANT (0); if it is not, FILE says why.  An argument that
+# runs a command would itself set $?.
+ended() {
+	assertEquals "status: $(tail -n 20 "$2")" "${3:-0}" "$1"
+}
+
 # smtp [ARG ...] -- smtp-stdio with the programs under test and no configuration file of this machine.
 smtp() {
 	"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" "$@"
