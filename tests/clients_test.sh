@@ -13,7 +13,13 @@ EOF
 sed "s|^Mailbox.*|Mailbox $BOX/%u/|" conf >each
 (cat conf; echo "SizeLimit 64K") >small
 # Mailboxes of users, who exist when they have a directory, for the client that is told of each.
-printf '%s\n' "Hostname mx.test" "Domain mx.test" "Users $BOX/%u" "DeliverPath $BIN/deliver" >users
+cat >users <<EOF
+Hostname mx.test
+Domain mx.test
+Users $BOX/%u
+Postmaster ann
+DeliverPath $BIN/deliver
+EOF
 
 # A message that a careless program would change: dots at line begins, From lines, long lines, blank
 # lines at the end.  In eight.eml there are also octets above 127, in seven.eml only ASCII.
