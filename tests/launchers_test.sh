@@ -62,11 +62,6 @@ tearDown() {
 	PIDS=()
 }
 
-# part FILE PACKAGE || return -- skip if a part that is unpacked beside the build is not there.
-part() {
-	[ -x "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
-}
-
 # up CMD ... -- start a launcher; its standard error is ./log.
 up() {
 	"$@" >>log 2>&1 </dev/null &
@@ -112,7 +107,7 @@ arrived() {
 # client HOST PORT
 client() {
 	python3 "$T/client.py" "$1" "$2" >heard 2>client.log
-	assertEquals "the client: $(cat client.log)" 0 $?
+	ended $? client.log
 }
 
 # logged FILE PEER -- the refusal and the delivery stand there.

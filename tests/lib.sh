@@ -41,6 +41,17 @@ need_root() {
 	[ "$(id -u)" -eq 0 ] || { skip "needs root"; return 1; }
 }
 
+# part FILE PACKAGE || return 0 -- skip a test if a package could not be unpacked beside the build.
+part() {
+	[ -x "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
+}
+
+# ended STATUS FILE [WANT] -- an exit status is WANT (0); if it is not, FILE says why.  An argument that
+# runs a command would itself set $?.
+ended() {
+	assertEquals "status: $(tail -n 20 "$2")" "${3:-0}" "$1"
+}
+
 # smtp [ARG ...] -- smtp-stdio with the programs under test and no configuration file of this machine.
 smtp() {
 	"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" "$@"
