@@ -4,17 +4,6 @@
 # for.  One that waits for ever fails: timeout(1) ends it.
 # shellcheck shell=bash
 
-# offered WORD || return 0 -- skip what EHLO's reply does not offer yet.
-offered() {
-	printf '%s\r\n' 'EHLO client.test' QUIT | smtp 2>/dev/null | grep -q "^250[ -]$1" ||
-		{ skip "smtp-stdio does not offer $1 yet"; return 1; }
-}
-
-# speaks_lmtp || return 0 -- skip as long as smtp-stdio does not.
-speaks_lmtp() {
-	smtp -o "Protocol lmtp" -T >/dev/null 2>&1 || { skip "smtp-stdio does not speak LMTP yet"; return 1; }
-}
-
 # with_swaks PORT ARG ...
 with_swaks() {
 	timeout 20 swaks --server "127.0.0.1:$1" --helo client.test --from a@client.test "${@:2}"
