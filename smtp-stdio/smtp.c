@@ -20,12 +20,16 @@ next_line(struct smtp *s)
 	s->line_cr = s->line_long = s->line_bare = false;
 }
 
-/* A whole line has come; its bare LF, if it had one, is refused already. */
+/* A whole line has come; if it had a bare LF, it is refused already. */
 static void
 end_line(struct smtp *s)
 {
+	static const char note = NOTE_COMMAND;
+
 	if (!s->line_bare)
 		verbs_do_line(s);
+	if (s->mode == SMTP_LINE && !s->told)
+		tell(s, REQUEST_NOTE, &note, 1);
 	next_line(s);
 }
 
@@ -135,12 +139,18 @@ take_body(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event
 	return taken;
 }
 
-/* A chunk that was refused has been read. */
+/* A chunk that was refused has been read.  One that is too much ends its message, too. */
 static void
 end_refused(struct smtp *s)
 {
+	bool large = s->refusal == REPLY_TOO_LARGE;
+
+	if (large && s->chunk.last) {
+		end_message(s, REPLY_TOO_LARGE);
+		return;
+	}
 	s->mode = SMTP_LINE;
-	if (s->refusal == REPLY_TOO_LARGE) {
+	if (large) {
 		forget(s);
 		reply_to_message(s, s->refusal);
 	} else {

@@ -387,6 +387,10 @@ begin_line(struct smtp *s)
 static void
 refuse_line(struct smtp *s, enum reply no, const struct command *command)
 {
+	if (command->verb == VERB_FOREIGN) {
+		give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
+		return;
+	}
 	reply(s, no);
 	if (command->verb == VERB_BDAT)
 		give_up(s, REPLY_STRAY, NOTE_STRAY);
@@ -405,7 +409,6 @@ verbs_refuse_bare(struct smtp *s)
 void
 verbs_do_line(struct smtp *s)
 {
-	static const char note = NOTE_COMMAND;
 	struct command command;
 
 	begin_line(s);
@@ -418,6 +421,4 @@ verbs_do_line(struct smtp *s)
 		refuse_line(s, REPLY_CONTROL, &command);
 	else
 		do_command(s, &command);
-	if (s->mode == SMTP_LINE && !s->told)
-		tell(s, REQUEST_NOTE, &note, 1);
 }
