@@ -97,10 +97,13 @@ end_session(struct monitor *m)
 	(void)await(m);
 	if (m->state == STATE_DONE)
 		return; /* its client was told */
-	log_line(
-	    LOG_NOTICE, "%s: client=%s", m->stopping ? "stopped" : "timeout", m->peer->address);
-	last_words(m->stopping ? "421 4.3.2 shutting down; closing\r\n"
-			       : "421 4.4.2 too slow, or too long; closing\r\n");
+	if (m->stopping) {
+		log_line(LOG_NOTICE, "stopped: client=%s", m->peer->address);
+		last_words("421 4.3.2 shutting down; closing\r\n");
+	} else {
+		log_line(LOG_NOTICE, "timeout: client=%s", m->peer->address);
+		last_words("421 4.4.2 too slow, or too long; closing\r\n");
+	}
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------ */
