@@ -71,6 +71,9 @@ bool answer_decode(const unsigned char *packet, size_t len, struct answer *answe
    at its start; NULL if there is none. */
 const char *answer_after_status(const char *text, char class);
 
+/* The reply code that goes with an enhanced code, where that says more than the usual one; else NULL. */
+const char *answer_code(const char *status);
+
 /* Fill an answer, with every octet of `text` that is not printable ASCII replaced by '?' and the
    rest of a text that is too long cut off. */
 void answer_set(struct answer *answer, enum verdict verdict, const char *text);

@@ -168,7 +168,7 @@ codes_of_sources() {
 		top = sys.argv[1]
 		read = lambda name: open(f"{top}/{name}").read()
 		reply = read("smtp-stdio/reply.c")
-		telling = dict(re.findall(r'\{"(\d\.\d+\.\d+)", "(\d{3})"\}', reply))
+		telling = dict(re.findall(r'\{"(\d\.\d+\.\d+)", "(\d{3})"\}', read("smtp-stdio/request.c")))
 		for code, status in re.findall(r'\[REPLY_\w+\] = \{"(\d{3})", "([\d.]*)"', reply):
 		    print(code, status)
 		for status, code in telling.items():
