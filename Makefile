@@ -62,7 +62,7 @@ DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/m
 	deliver/fault
 PURE    = smtp-stdio/smtp smtp-stdio/command smtp-stdio/address smtp-stdio/body smtp-stdio/reply \
 	smtp-stdio/request
-MONITOR = smtp-stdio/monitor smtp-stdio/commit smtp-stdio/recipient smtp-stdio/spool \
+MONITOR = smtp-stdio/monitor smtp-stdio/commit smtp-stdio/recipient smtp-stdio/aliases smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE)
 objects = $(patsubst %,$O/obj/%.o,$(1))

@@ -47,6 +47,7 @@ layers() {
 	smtp-stdio/monitor\.[ch]	(monitor|config|peer|clock|commit|log|received|recipient|request|spool|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
+	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer)\.[ch]	(spool|log|received|clock|peer|limits)\.h
