@@ -89,12 +89,6 @@ unite(const struct envelope *envelope)
 	}
 }
 
-bool
-commit_is_foreign(const struct config *config)
-{
-	return config->text[KEY_DELIVER_COMMAND] != NULL;
-}
-
 /* A name for each copy, known here so that it can be taken back: as deliver makes its own, but with
    the monitor's number in it, and counted, should two paths be one Maildir. */
 static void
@@ -206,7 +200,7 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
 	static const char *argv[ARGUMENTS];
 	char *environ_lines[ENVIRONMENT + 1];
-	bool foreign = commit_is_foreign(job->config);
+	bool foreign = copy->first->foreign;
 
 	if (foreign)
 		command_arguments(job, copy, argv);
@@ -376,7 +370,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 			copies[job.count++] = (struct copy){.first = r};
 		copies[job.count - 1].count++;
 	}
-	if (commit_is_foreign(config))
+	if (envelope->recipients->foreign)
 		run_foreign(&job, answer);
 	else if (stage_all(&job) && show_all(&job))
 		keep_all(&job, answer);

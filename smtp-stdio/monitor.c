@@ -158,7 +158,7 @@ do_from(struct monitor *m, const struct request *request)
 	m->begun = clock_now();
 	(void)snprintf(m->id, sizeof m->id, "%llx.%lx.%u", (unsigned long long)time(NULL),
 	    (unsigned long)getpid(), ++m->messages);
-	if (commit_is_foreign(m->config) && m->sender[0] == '-') {
+	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-') {
 		/* It would become a word of a command line, and be taken for an option. */
 		answer_set(&m->answer, VERDICT_NEVER,
 		    "5.1.7 a sender that begins with - is not taken here");
@@ -189,7 +189,7 @@ do_rcpt(struct monitor *m, const struct request *request)
 	    !recipient_rule(request->data, request->len, false))
 		return false;
 	enum verdict verdict = recipient_find(m->config, request->data, request->len, r, &text);
-	if (verdict == VERDICT_YES && m->count > 0 && commit_is_foreign(m->config)) {
+	if (verdict == VERDICT_YES && m->count > 0 && (r->foreign || m->recipients[0].foreign)) {
 		verdict = VERDICT_LATER;
 		text = "4.5.3 one recipient at a time; send the others in another message";
 	}

@@ -277,11 +277,12 @@ recipient_find(const struct config *config, const unsigned char *mailbox, size_t
 
 	split(config, mailbox, len, r);
 	r->inode = 0;
+	r->foreign = config->text[KEY_DELIVER_COMMAND] != NULL;
 	if (!is_served(config, r->domain)) {
 		*text = no_relay;
 		return VERDICT_NEVER;
 	}
-	if (config->text[KEY_DELIVER_COMMAND] != NULL && !(safe(r->user) && safe(r->domain))) {
+	if (r->foreign && !(safe(r->user) && safe(r->domain))) {
 		*text = no_mailbox; /* they would become words of a command line */
 		return VERDICT_NEVER;
 	}

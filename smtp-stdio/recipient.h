@@ -14,7 +14,8 @@
 #include "request.h"
 
 struct recipient {
-	uid_t uid; /* whom to become, never 0 */
+	bool foreign; /* a command takes the message, and cannot give it back: it is alone in it */
+	uid_t uid;    /* whom to become, never 0 */
 	gid_t gid;
 	gid_t extra; /* MailGroup, or (gid_t)-1 */
 	char address[MAILBOX_MAX + 1];
