@@ -139,20 +139,25 @@ deliver_arguments(
 }
 
 /* The words of DeliverCommand, blanks between them; a word that is "%u", "%d", "%r" or "%s" is the
-   user, the domain, the recipient or the sender. */
+   user, the domain, the recipient or the sender.  Of ForwardCommand, "%r" is the new address, and
+   there is no user or domain of ours. */
 static void
 command_arguments(const struct job *job, const struct copy *copy, const char **argv)
 {
 	static char words[VALUE_MAX + 1];
+	const struct recipient *r = copy->first;
+	bool forward = r->forward[0] != 0;
 	char *rest = words, *word;
 	size_t n = 0;
 
-	(void)snprintf(words, sizeof words, "%s", job->config->text[KEY_DELIVER_COMMAND]);
+	(void)snprintf(words, sizeof words, "%s",
+	    job->config->text[forward ? KEY_FORWARD_COMMAND : KEY_DELIVER_COMMAND]);
 	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL) {
-		argv[n++] = strcmp(word, "%u") == 0   ? copy->first->user
-			    : strcmp(word, "%d") == 0 ? copy->first->domain
-			    : strcmp(word, "%r") == 0 ? copy->first->address
-			    : strcmp(word, "%s") == 0 ? job->envelope->sender
+		argv[n++] = strcmp(word, "%s") == 0   ? job->envelope->sender
+			    : strcmp(word, "%r") == 0 ? (forward ? r->forward : r->address)
+			    : forward                 ? word
+			    : strcmp(word, "%u") == 0 ? r->user
+			    : strcmp(word, "%d") == 0 ? r->domain
 						      : word;
 	}
 	argv[n] = NULL;

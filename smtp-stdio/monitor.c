@@ -147,6 +147,9 @@ forget(struct monitor *m)
 	m->failed = false;
 }
 
+/* It would become a word of a command line, and be taken for an option. */
+static const char dash[] = "5.1.7 a sender that begins with - is not taken here";
+
 static bool
 do_from(struct monitor *m, const struct request *request)
 {
@@ -158,13 +161,10 @@ do_from(struct monitor *m, const struct request *request)
 	m->begun = clock_now();
 	(void)snprintf(m->id, sizeof m->id, "%llx.%lx.%u", (unsigned long long)time(NULL),
 	    (unsigned long)getpid(), ++m->messages);
-	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-') {
-		/* It would become a word of a command line, and be taken for an option. */
-		answer_set(&m->answer, VERDICT_NEVER,
-		    "5.1.7 a sender that begins with - is not taken here");
-		return true;
-	}
-	answer_set(&m->answer, VERDICT_YES, "");
+	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-')
+		answer_set(&m->answer, VERDICT_NEVER, dash);
+	else
+		answer_set(&m->answer, VERDICT_YES, "");
 	return true;
 }
 
@@ -189,16 +189,22 @@ do_rcpt(struct monitor *m, const struct request *request)
 	    !recipient_rule(request->data, request->len, false))
 		return false;
 	enum verdict verdict = recipient_find(m->config, request->data, request->len, r, &text);
-	if (verdict == VERDICT_YES && m->count > 0 && (r->foreign || m->recipients[0].foreign)) {
+	bool yes = verdict == VERDICT_YES || verdict == VERDICT_FORWARDED;
+	if (yes && m->count > 0 && (r->foreign || m->recipients[0].foreign)) {
+		yes = false;
 		verdict = VERDICT_LATER;
 		text = "4.5.3 one recipient at a time; send the others in another message";
+	} else if (yes && r->foreign && m->sender[0] == '-') {
+		yes = false; /* DeliverCommand's was refused at MAIL */
+		verdict = VERDICT_NEVER;
+		text = dash;
 	}
-	if (verdict != VERDICT_YES) {
+	if (yes) {
+		m->count++;
+		answer_set(&m->answer, verdict, verdict == VERDICT_FORWARDED ? text : "");
+	} else {
 		refuse(m, r, verdict, text);
-		return true;
 	}
-	m->count++;
-	answer_set(&m->answer, VERDICT_YES, "");
 	return true;
 }
 
@@ -290,8 +296,10 @@ do_end(struct monitor *m, const struct request *request)
 	else
 		commit_message(m->config, &envelope, m->spool.fd, &m->answer);
 	if (m->answer.verdict == VERDICT_YES) {
-		char text[96];
-		(void)snprintf(text, sizeof text, "2.0.0 %s delivered", m->id);
+		char text[96 + NEW_PATH_MAX];
+		const char *forward = m->recipients[0].forward;
+		(void)snprintf(text, sizeof text, "2.0.0 %s %s%s", m->id,
+		    forward[0] != 0 ? "forwarded to " : "delivered", forward);
 		answer_set(&m->answer, VERDICT_YES, text);
 	}
 	log_message(m);

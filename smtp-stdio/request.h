@@ -17,7 +17,7 @@ enum request_letter {
 	REQUEST_HELLO = 'H',
 	/* Choose the return path of one message. */
 	REQUEST_FROM = 'F',
-	/* Learn whether an address receives mail here, and add it to the message if it does:
+	/* Learn whether an address receives mail here or where instead, and add it to the message:
 	   RecipientLimit of them, each by the same rule as an honest session's. */
 	REQUEST_RCPT = 'R',
 	/* Add octets to the message, SizeLimit in all. */
@@ -52,7 +52,7 @@ enum verdict {
 	VERDICT_YES = 'Y',
 	VERDICT_LATER = 'L',
 	VERDICT_NEVER = 'N',
-	/* To R and V, once there are aliases; text: the new path. */
+	/* To R and V, for an alias; the text names the new path. */
 	VERDICT_FORWARDED = 'F', /* a yes (251) */
 	VERDICT_MOVED = 'M',     /* a no (551) */
 };
