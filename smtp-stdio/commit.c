@@ -89,12 +89,6 @@ unite(const struct envelope *envelope)
 	}
 }
 
-bool
-commit_is_foreign(const struct config *config)
-{
-	return config->text[KEY_DELIVER_COMMAND] != NULL;
-}
-
 /* A name for each copy, known here so that it can be taken back: as deliver makes its own, but with
    the monitor's number in it, and counted, should two paths be one Maildir. */
 static void
@@ -145,20 +139,25 @@ deliver_arguments(
 }
 
 /* The words of DeliverCommand, blanks between them; a word that is "%u", "%d", "%r" or "%s" is the
-   user, the domain, the recipient or the sender. */
+   user, the domain, the recipient or the sender.  Of ForwardCommand, "%r" is the new address, and
+   there is no user or domain of ours. */
 static void
 command_arguments(const struct job *job, const struct copy *copy, const char **argv)
 {
 	static char words[VALUE_MAX + 1];
+	const struct recipient *r = copy->first;
+	bool forward = r->forward[0] != 0;
 	char *rest = words, *word;
 	size_t n = 0;
 
-	(void)snprintf(words, sizeof words, "%s", job->config->text[KEY_DELIVER_COMMAND]);
+	(void)snprintf(words, sizeof words, "%s",
+	    job->config->text[forward ? KEY_FORWARD_COMMAND : KEY_DELIVER_COMMAND]);
 	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL) {
-		argv[n++] = strcmp(word, "%u") == 0   ? copy->first->user
-			    : strcmp(word, "%d") == 0 ? copy->first->domain
-			    : strcmp(word, "%r") == 0 ? copy->first->address
-			    : strcmp(word, "%s") == 0 ? job->envelope->sender
+		argv[n++] = strcmp(word, "%s") == 0   ? job->envelope->sender
+			    : strcmp(word, "%r") == 0 ? (forward ? r->forward : r->address)
+			    : forward                 ? word
+			    : strcmp(word, "%u") == 0 ? r->user
+			    : strcmp(word, "%d") == 0 ? r->domain
 						      : word;
 	}
 	argv[n] = NULL;
@@ -206,7 +205,7 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
 	static const char *argv[ARGUMENTS];
 	char *environ_lines[ENVIRONMENT + 1];
-	bool foreign = commit_is_foreign(job->config);
+	bool foreign = copy->first->foreign;
 
 	if (foreign)
 		command_arguments(job, copy, argv);
@@ -376,7 +375,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 			copies[job.count++] = (struct copy){.first = r};
 		copies[job.count - 1].count++;
 	}
-	if (commit_is_foreign(config))
+	if (envelope->recipients->foreign)
 		run_foreign(&job, answer);
 	else if (stage_all(&job) && show_all(&job))
 		keep_all(&job, answer);

@@ -30,7 +30,4 @@ struct envelope {
 void commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer);
 
-/* True if the mailbox behind a recipient cannot be staged, so that a message may have only one. */
-bool commit_is_foreign(const struct config *config);
-
 #endif

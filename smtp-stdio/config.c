@@ -62,6 +62,10 @@ static const struct row {
 	SECONDS_MOST},
     [KEY_DELIVER_TIMEOUT] = {"DeliverTimeout", KIND_SECONDS, "5m", DELIVER_DEFAULT, SECONDS_LEAST,
 	DELIVER_MOST},
+    [KEY_ALIASES] = {"Aliases", KIND_PATH, NULL, 0, 0, 0},
+    [KEY_FORWARD_COMMAND] = {"ForwardCommand", KIND_COMMAND, "/usr/sbin/sendmail -i -f %s -- %r", 0,
+	0, 0},
+    [KEY_FORWARD_USER] = {"ForwardUser", KIND_NAME, "nobody", 0, 0, 0},
 };
 
 const char *

@@ -40,6 +40,12 @@ enum {
 	OPTIONS_MAX = 64,   /* -o; three times the keywords */
 	NAME_OCTETS = 64,   /* a user's or group's name; Linux: 32 */
 
+	/* Aliases. */
+	ALIAS_LINE_MAX = 2048,   /* octets of a line; as LINE_MAX_OCTETS */
+	ALIAS_TARGET_MAX = 1024, /* octets of a target in all its lines; as VALUE_MAX */
+	NEW_PATH_MAX = 254,      /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
+				    path has 256 with its brackets */
+
 	/* Keywords: default, least, most. */
 	SIZE_DEFAULT = 36700160, /* 35 MiB; OpenSMTPD's max-message-size */
 	SIZE_LEAST = 65536,      /* RFC 5321 4.5.3.1.7 */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
+#include "aliases.h"
 #include "log.h"
 
 static const char no_mailbox[] = "5.1.1 no such mailbox here";
@@ -82,25 +83,27 @@ safe(const char *name)
 	return true;
 }
 
-/* Take the address apart: as it came, and user and domain in small letters. */
+/* In small letters, as far as there is room. */
 static void
-split(const struct config *config, const unsigned char *mailbox, size_t len, struct recipient *r)
+copy_small(char *out, const char *text, size_t len, size_t most)
 {
-	memcpy(r->address, mailbox, len);
-	r->address[len] = 0;
-	const char *at = strrchr(r->address, '@');
-	size_t local = at != NULL ? (size_t)(at - r->address) : len;
-	const char *domain = at != NULL                  ? at + 1
-			     : config->domains_count > 0 ? config->domains[0]
-							 : config->text[KEY_HOSTNAME];
-
-	for (size_t i = 0; i < local; i++)
-		r->user[i] = lower(r->address[i]);
-	r->user[local] = 0;
 	size_t i = 0;
-	for (; domain[i] != 0 && i < DOMAIN_MAX; i++)
-		r->domain[i] = lower(domain[i]);
-	r->domain[i] = 0;
+
+	for (; i < len && i < most; i++)
+		out[i] = lower(text[i]);
+	out[i] = 0;
+}
+
+/* Take an address apart into user and domain; without one, the domain stays. */
+static void
+split(struct recipient *r, const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	copy_small(
+	    r->user, address, at != NULL ? (size_t)(at - address) : strlen(address), LOCAL_MAX);
+	if (at != NULL)
+		copy_small(r->domain, at + 1, strlen(at + 1), DOMAIN_MAX);
 }
 
 static bool
@@ -281,19 +284,12 @@ add_group(const struct config *config, struct recipient *r, const char **text)
 	return VERDICT_LATER;
 }
 
-enum verdict
-recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
-    struct recipient *r, const char **text)
+static enum verdict
+find_mailbox(const struct config *config, struct recipient *r, const char **text)
 {
 	const char *postmaster = config->text[KEY_POSTMASTER];
 
-	split(config, mailbox, len, r);
-	r->inode = 0;
-	if (!is_served(config, r->domain)) {
-		*text = no_relay;
-		return VERDICT_NEVER;
-	}
-	if (config->text[KEY_DELIVER_COMMAND] != NULL && !(safe(r->user) && safe(r->domain))) {
+	if (r->foreign && !(safe(r->user) && safe(r->domain))) {
 		*text = no_mailbox; /* they would become words of a command line */
 		return VERDICT_NEVER;
 	}
@@ -308,4 +304,100 @@ recipient_find(const struct config *config, const unsigned char *mailbox, size_t
 		}
 	}
 	return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
+}
+
+/* To an address elsewhere, by a command that runs as ForwardUser if it can run as somebody else. */
+static enum verdict
+forward(const struct config *config, struct recipient *r, const char *path, const char **text)
+{
+	static char reply[64 + ANSWER_TEXT_MAX];
+	struct identity who = {.uid = geteuid(), .gid = getegid()};
+	const char *name = config->text[KEY_FORWARD_USER];
+
+	if (who.uid == 0) {
+		if (identity_find(name, &who) != IDENTITY_FOUND || who.uid == 0) {
+			log_line(LOG_ERR, "ForwardUser %s: no such user, or root", name);
+			*text = misconfigured;
+			return VERDICT_LATER;
+		}
+		copy_small(r->user, name, strlen(name), LOCAL_MAX);
+	}
+	r->uid = who.uid;
+	r->gid = who.gid != 0 ? who.gid : GID_NOGROUP;
+	r->extra = (gid_t)-1;
+	(void)strcpy(r->home, who.home);
+	r->mailbox[0] = 0;
+	r->foreign = true;
+	(void)strcpy(r->forward, path); /* at most NEW_PATH_MAX */
+	(void)snprintf(reply, sizeof reply, "2.1.5 user not local; will forward to <%s>", path);
+	*text = reply;
+	return VERDICT_FORWARDED;
+}
+
+static enum verdict
+bad_alias(
+    const struct config *config, const struct alias *alias, const char *why, const char **text)
+{
+	char line[16] = "";
+
+	if (alias->line > 0) /* otherwise it is the whole file */
+		(void)snprintf(line, sizeof line, ":%u", alias->line);
+	log_line(LOG_ERR, "%s%s: %s", config->text[KEY_ALIASES], line, why);
+	*text = misconfigured;
+	return VERDICT_LATER;
+}
+
+/* One step: what an alias names is looked up as a user, and not as another alias. */
+static enum verdict
+find_alias(const struct config *config, struct recipient *r, const char **text)
+{
+	static struct alias alias;
+	const char *path = config->text[KEY_ALIASES], *at;
+
+	aliases_find(path, r->user, &alias);
+	switch (alias.kind) {
+	case ALIAS_NONE:
+		return find_mailbox(config, r, text);
+	case ALIAS_WRONG:
+		return bad_alias(config, &alias, alias.why, text);
+	case ALIAS_ERROR:
+		*text = alias.text;
+		return alias.verdict;
+	case ALIAS_PATH:
+		break;
+	}
+	at = strchr(alias.text, '@');
+	if (at != NULL && !is_served(config, at + 1))
+		return forward(config, r, alias.text, text);
+	split(r, alias.text);
+	enum verdict verdict = find_mailbox(config, r, text);
+	if (verdict != VERDICT_NEVER)
+		return verdict;
+	aliases_find(path, r->user, &alias); /* then it is no user, but perhaps another alias */
+	if (alias.kind == ALIAS_NONE)
+		return verdict;
+	return bad_alias(config, &alias,
+	    alias.kind == ALIAS_WRONG ? alias.why : "not there yet: an alias of an alias", text);
+}
+
+enum verdict
+recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
+    struct recipient *r, const char **text)
+{
+	const char *domain =
+	    config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+
+	memcpy(r->address, mailbox, len);
+	r->address[len] = 0;
+	copy_small(r->domain, domain, strlen(domain), DOMAIN_MAX);
+	split(r, r->address);
+	r->inode = 0;
+	r->forward[0] = 0;
+	r->foreign = config->text[KEY_DELIVER_COMMAND] != NULL;
+	if (!is_served(config, r->domain)) {
+		*text = no_relay;
+		return VERDICT_NEVER;
+	}
+	return config->text[KEY_ALIASES] != NULL ? find_alias(config, r, text)
+						 : find_mailbox(config, r, text);
 }

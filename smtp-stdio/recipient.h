@@ -14,15 +14,17 @@
 #include "request.h"
 
 struct recipient {
-	uid_t uid; /* whom to become, never 0 */
+	bool foreign; /* a command takes the message, and cannot give it back: it is alone in it */
+	uid_t uid;    /* whom to become, never 0 */
 	gid_t gid;
 	gid_t extra; /* MailGroup, or (gid_t)-1 */
 	char address[MAILBOX_MAX + 1];
 	char user[LOCAL_MAX + 1]; /* its local part as it was looked up */
 	char domain[DOMAIN_MAX + 1];
-	char home[PATH_OCTETS];    /* the directory of the user, or "" */
-	char mailbox[PATH_OCTETS]; /* a path for deliver(8) */
-	dev_t device;              /* of the directory, if `inode` is not 0 */
+	char home[PATH_OCTETS];         /* the directory of the user, or "" */
+	char mailbox[PATH_OCTETS];      /* a path for deliver(8) */
+	char forward[NEW_PATH_MAX + 1]; /* the address that it is forwarded to, or "" */
+	dev_t device;                   /* of the directory, if `inode` is not 0 */
 	ino_t inode;
 };
 
@@ -39,8 +41,9 @@ bool recipient_host_rule(const unsigned char *host, size_t len);
 bool recipient_rule(const unsigned char *mailbox, size_t len, bool name_only);
 
 /*
- * Look an address up that recipient_rule() has passed.  YES fills `recipient`; LATER and NEVER set
- * *text to the reply, which begins with an enhanced code.  Logs what the administrator must mend.
+ * Look an address up that recipient_rule() has passed.  YES and FORWARDED fill `recipient`; all but
+ * YES set *text to the reply, which begins with an enhanced code and stands until the next call.  Logs
+ * what the administrator must mend.
  */
 enum verdict recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
     struct recipient *recipient, const char **text);

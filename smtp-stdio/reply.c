@@ -74,19 +74,6 @@ static const struct row table[] = {
     [REPLY_NO_PARAMETER] = {"555", "5.5.4", "unknown parameter"},
 };
 
-/* A more telling code than the table's for some enhanced codes. */
-static const struct {
-	char status[6], code[4];
-} codes[] = {
-    {"4.2.1", "450"},                   /* mailbox disabled or busy */
-    {"4.2.2", "452"},                   /* mailbox full */
-    {"4.3.1", "452"},                   /* system full */
-    {"4.5.3", "452"},                   /* too many recipients */
-    {"5.1.3", "553"},                   /* mailbox name not allowed */
-    {"5.2.2", "552"}, {"5.2.3", "552"}, /* message larger than the mailbox takes */
-    {"5.3.4", "552"},                   /* message larger than the system takes */
-};
-
 static size_t
 put(char *out, size_t at, const char *text, size_t len)
 {
@@ -133,7 +120,6 @@ size_t
 reply_answer(char out[REPLY_MAX], enum reply reply, const struct answer *answer)
 {
 	const struct row *row = &table[reply];
-	const char *code = row->code;
 	char status[sizeof "5.999.999"];
 
 	if (answer->len == 0)
@@ -144,8 +130,6 @@ reply_answer(char out[REPLY_MAX], enum reply reply, const struct answer *answer)
 	size_t n = (size_t)(text - answer->text) - 1;
 	memcpy(status, answer->text, n);
 	status[n] = 0;
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		if (strcmp(status, codes[i].status) == 0)
-			code = codes[i].code;
-	return write_lines(out, code, status, text);
+	const char *telling = answer_code(status);
+	return write_lines(out, telling != NULL ? telling : row->code, status, text);
 }

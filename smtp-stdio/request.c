@@ -186,3 +186,24 @@ answer_after_status(const char *text, char class)
 	text = digits(text + 2, '.');
 	return text == NULL ? NULL : digits(text, ' ');
 }
+
+const char *
+answer_code(const char *status)
+{
+	static const struct {
+		char status[6], code[4];
+	} codes[] = {
+	    {"4.2.1", "450"},                   /* mailbox disabled or busy */
+	    {"4.2.2", "452"},                   /* mailbox full */
+	    {"4.3.1", "452"},                   /* system full */
+	    {"4.5.3", "452"},                   /* too many recipients */
+	    {"5.1.3", "553"},                   /* mailbox name not allowed */
+	    {"5.2.2", "552"}, {"5.2.3", "552"}, /* message larger than the mailbox takes */
+	    {"5.3.4", "552"},                   /* message larger than the system takes */
+	};
+
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (strcmp(status, codes[i].status) == 0)
+			return codes[i].code;
+	return NULL;
+}

@@ -19,7 +19,7 @@ enum request_letter {
 	/* Choose the return path of one message, and whether it counts as internationalized.
 	   Data: a letter of enum request_form, then the path. */
 	REQUEST_FROM = 'F',
-	/* Learn whether an address receives mail here, and add it to the message if it does:
+	/* Learn whether an address receives mail here or where instead, and add it to the message:
 	   RecipientLimit of them, each by the same rule as an honest session's. */
 	REQUEST_RCPT = 'R',
 	/* Add octets to the message, SizeLimit in all. */
@@ -79,7 +79,7 @@ enum verdict {
 	VERDICT_YES = 'Y',
 	VERDICT_LATER = 'L',
 	VERDICT_NEVER = 'N',
-	/* To R and V, once there are aliases; text: the new path. */
+	/* To R and V, for an alias; the text names the new path. */
 	VERDICT_FORWARDED = 'F', /* a yes (251) */
 	VERDICT_MOVED = 'M',     /* a no (551) */
 };
@@ -97,6 +97,9 @@ bool answer_decode(const unsigned char *packet, size_t len, struct answer *answe
 /* Where the text goes on after an enhanced code of that class (RFC 3463 2: '2', '4' or '5') and a blank
    at its start; NULL if there is none. */
 const char *answer_after_status(const char *text, char class);
+
+/* The reply code that goes with an enhanced code, where that says more than the usual one; else NULL. */
+const char *answer_code(const char *status);
 
 /* Fill an answer, with every octet of `text` that is not printable ASCII replaced by '?' and the
    rest of a text that is too long cut off. */

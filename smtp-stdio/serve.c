@@ -48,6 +48,9 @@ forget(struct monitor *m)
 	m->failed = false;
 }
 
+/* It would become a word of a command line, and be taken for an option. */
+static const char dash[] = "5.1.7 a sender that begins with - is not taken here";
+
 bool
 serve_from(struct monitor *m, const struct request *request)
 {
@@ -65,10 +68,8 @@ serve_from(struct monitor *m, const struct request *request)
 	m->begun = clock_now();
 	(void)snprintf(m->id, sizeof m->id, "%llx.%lx.%u", (unsigned long long)time(NULL),
 	    (unsigned long)getpid(), m->messages + 1);
-	if (commit_is_foreign(m->config) && m->sender[0] == '-') {
-		/* It would become a word of a command line, and be taken for an option. */
-		answer_set(&m->answer, VERDICT_NEVER,
-		    "5.1.7 a sender that begins with - is not taken here");
+	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-') {
+		answer_set(&m->answer, VERDICT_NEVER, dash);
 		return true;
 	}
 	m->messages++;
@@ -98,17 +99,23 @@ serve_rcpt(struct monitor *m, const struct request *request)
 	    (!m->utf8 && !utf8_is_ascii(request->data, request->len)))
 		return false;
 	enum verdict verdict = recipient_find(m->config, request->data, request->len, r, &text);
-	if (verdict == VERDICT_YES && m->count > 0 && commit_is_foreign(m->config) &&
-	    !m->config->number[KEY_PROTOCOL]) {
+	bool yes = verdict == VERDICT_YES || verdict == VERDICT_FORWARDED;
+	bool alone = !m->config->number[KEY_PROTOCOL]; /* a foreign recipient is: see commit.h */
+	if (yes && alone && m->count > 0 && (r->foreign || m->recipients[0].foreign)) {
+		yes = false;
 		verdict = VERDICT_LATER;
 		text = "4.5.3 one recipient at a time; send the others in another message";
+	} else if (yes && r->foreign && m->sender[0] == '-') {
+		yes = false; /* DeliverCommand's was refused at MAIL */
+		verdict = VERDICT_NEVER;
+		text = dash;
 	}
-	if (verdict != VERDICT_YES) {
+	if (yes) {
+		m->count++;
+		answer_set(&m->answer, verdict, verdict == VERDICT_FORWARDED ? text : "");
+	} else {
 		refuse(m, r, verdict, text);
-		return true;
 	}
-	m->count++;
-	answer_set(&m->answer, VERDICT_YES, "");
 	return true;
 }
 
@@ -242,8 +249,10 @@ deliver(struct monitor *m, size_t first, size_t count)
 	else
 		commit_message(m->config, &envelope, m->spool.fd, &m->answer);
 	if (m->answer.verdict == VERDICT_YES) {
-		char text[96];
-		(void)snprintf(text, sizeof text, "2.0.0 %s delivered", m->id);
+		char text[96 + NEW_PATH_MAX];
+		const char *forward = m->recipients[first].forward;
+		(void)snprintf(text, sizeof text, "2.0.0 %s %s%s", m->id,
+		    forward[0] != 0 ? "forwarded to " : "delivered", forward);
 		answer_set(&m->answer, VERDICT_YES, text);
 	}
 	log_message(m, first, count);
@@ -258,7 +267,7 @@ deliver_next(struct monitor *m)
 
 	while (strcmp(m->recipients[same].mailbox, m->recipients[this].mailbox) != 0)
 		same++;
-	if (same < this && !commit_is_foreign(m->config)) {
+	if (same < this && !m->recipients[this].foreign) {
 		m->answer = m->answers[same];
 		log_message(m, this, 1);
 	} else {

@@ -50,7 +50,8 @@ layers() {
 	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|utf8|limits)\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
-	smtp-stdio/recipient\.[ch]	(recipient|config|limits|request|log)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h
+	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer)\.[ch]	(spool|log|received|clock|peer|limits)\.h
 	smtp-stdio/limits\.h	nothing

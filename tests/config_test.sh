@@ -208,6 +208,9 @@ testEveryKeywordInAFileIsShownAndReadAgain() {
 		CommandTimeout 2m
 		SessionTimeout 3h
 		DeliverTimeout 4s
+		Aliases /etc/mail/aliases
+		ForwardCommand /usr/bin/msmtp -f %s -- %r
+		ForwardUser mail
 	EOF
 	"$BIN/smtp-stdio" -C conf -T >once 2>err
 	assertEquals "status" 0 $?
@@ -344,7 +347,8 @@ testValuesOfTheWrongKindAreRefused() {
 	refuses "a directory pattern needs %u" "Users /home" "Users /home/%d" "Users /home/%%u"
 	refuses "a % that is not %u, %d or %%" "Users /home/%u/%h" "Mailbox %" "Mailbox /a/%U"
 	refuses "a path here has no blanks" "Users /home/%u b" "Mailbox a b"
-	refuses "want an absolute path" "DeliverPath deliver" "DeliverCommand true"
+	refuses "want an absolute path" "DeliverPath deliver" "DeliverCommand true" \
+		"Aliases aliases" "ForwardCommand sendmail %r"
 	refuses "want yes or no" "Verify Yes" "CreateMailbox 1" "Verify yes no"
 	refuses "want try or require" "Landlock yes" "Landlock no"
 	refuses "want smtp or lmtp" "Protocol LMTP" "Protocol esmtp"
