@@ -380,7 +380,7 @@ testExampleAliasesStandForWhatThePageSays() {
 			name=${name% "$want"}
 			count=$((count + 1))
 			assertEquals "$name" "$want" "$(printf 'HELO me\r\nMAIL FROM:<>\r\nRCPT TO:<%s@example.org>\r\n' "$name" |
-				smtp -o 'Domain example.org' -o "Users $T/users/%u" -o "Aliases $example/block" 2>/dev/null |
+				smtp -o 'Domain example.org' -o "Users $T/users/%u" -o 'Postmaster nosuch' -o "Aliases $example/block" 2>/dev/null |
 				tr -d '\r' | tail -n 1)"
 		done <"$example/see"
 		# each, and one name that the file does not have

@@ -102,7 +102,9 @@ testWhatMayBeAskedWhenIsTheTable() {
 			[ -n "$next" ] || continue
 			[ "$letter" != E ] || want=$((want + 1))
 			for after in "${LETTERS[@]}"; do
-				[ "$after" != P ] || [ "$next" = DONE ] || continue # a pause takes its time
+				# A pause takes its time: few of those, where they tell most.
+				[ "$after" != P ] || [ "$next" = DONE ] || continue
+				[[ $letter != P || $after == [FE] ]] || continue
 				hostile < <(printf '%s' "${WALK[$state]}${PACKET[$letter]}${PACKET[$after]}")
 				judge_turn "$state $letter $after" "${NEXT[$next $after]:-}"
 				[ "$letter" != E ] || want=$((want + 1))
