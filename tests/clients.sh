@@ -110,10 +110,10 @@ postfix_up() {
 		maillog_file = $dir/log
 		maillog_file_prefixes = $dir
 		myhostname = client.test
-		mydestination =
+		mydestination = mx.test
 		alias_maps =
 		transport_maps = inline:{ client.test=discard: }
-		default_transport = lmtp:unix:$1
+		local_transport = lmtp:unix:$1
 		lmtp_line_length_limit = 0
 		smtp_dns_support_level = disabled
 	END
