@@ -76,22 +76,31 @@ check_settings(const struct config *c)
 	    {KEY_RECIPIENT_LIMIT, RECIPIENTS_LEAST, RECIPIENTS_MOST},
 	    {KEY_COMMAND_TIMEOUT, SECONDS_LEAST, SECONDS_MOST},
 	    {KEY_SESSION_TIMEOUT, SECONDS_LEAST, SECONDS_MOST},
-	    {KEY_DELIVER_TIMEOUT, SECONDS_LEAST, SECONDS_MOST}};
+	    {KEY_DELIVER_TIMEOUT, SECONDS_LEAST, DELIVER_MOST}};
+	static const struct {
+		enum keyword key;
+		const char *one; /* the other is 0 */
+	} words[] = {{KEY_VERIFY, "yes"}, {KEY_CREATE_MAILBOX, "yes"}, {KEY_LANDLOCK, "require"},
+	    {KEY_PROTOCOL, "lmtp"}, {KEY_NEWLINES, "normalize"}};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		check_number(c->text[numbers[i].key], c->number[numbers[i].key], numbers[i].least,
 		    numbers[i].most);
-	demand(c->number[KEY_VERIFY] == (strcmp(c->text[KEY_VERIFY], "yes") == 0) &&
-		   c->number[KEY_CREATE_MAILBOX] ==
-		       (strcmp(c->text[KEY_CREATE_MAILBOX], "yes") == 0) &&
-		   c->number[KEY_LANDLOCK] == (strcmp(c->text[KEY_LANDLOCK], "require") == 0),
-	    "config: yes or no is the other");
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		demand(
+		    c->number[words[i].key] == (strcmp(c->text[words[i].key], words[i].one) == 0),
+		    "config: one word is the other");
+	demand(c->number[KEY_SESSION_SIZE_LIMIT] >= c->number[KEY_SIZE_LIMIT],
+	    "config: a session takes less than a message");
 	demand(c->users == (strcmp(c->text[KEY_USERS], "any") == 0         ? USERS_ANY
 			       : strcmp(c->text[KEY_USERS], "passwd") == 0 ? USERS_PASSWD
+			       : strcmp(c->text[KEY_USERS], "none") == 0   ? USERS_NONE
 									   : USERS_DIRECTORY),
 	    "config: other users");
 	demand(c->domains_count <= DOMAINS_MAX && (c->users == USERS_ANY || c->domains_count > 0),
 	    "config: domains");
+	demand(c->users == USERS_ANY || c->users == USERS_NONE || c->text[KEY_POSTMASTER] != NULL,
+	    "config: nobody reads the postmaster's mail");
 	for (unsigned key = 0; key < KEYWORDS; key++)
 		check_value(c->text[key]);
 }

@@ -8,6 +8,7 @@
 
 #include "../smtp-stdio/request.h"
 #include "fuzz.h"
+#include "oracle_text.h"
 
 static bool
 is_text(const unsigned char *octets, size_t len)
@@ -17,21 +18,48 @@ is_text(const unsigned char *octets, size_t len)
 	return len == 0;
 }
 
-/* Letters and sizes: a name of 255 octets, "ESMTP " before it; a mailbox of 511; 64 KiB. */
+/* Printable UTF-8. */
+static bool
+is_utf8(const unsigned char *octets, size_t len)
+{
+	for (size_t i = 0, n; i < len; i += n) {
+		n = oracle_utf8(octets + i, len - i);
+		if (n == 0 || (n == 1 && !is_text(octets + i, 1)))
+			return false;
+	}
+	return true;
+}
+
+/* Letters and sizes: a name of 255 octets, "ESMTP " before it; a mailbox of 511, for F a letter
+   before it; 64 KiB. */
 static bool
 should_be_request(const unsigned char *data, size_t size)
 {
 	static const struct {
 		char letter;
 		size_t least, most;
-	} letters[] = {{'H', 1, 261}, {'F', 0, 511}, {'R', 1, 511}, {'V', 1, 511}, {'B', 1, 65536},
-	    {'E', 0, 0}, {'X', 0, 0}};
+	} letters[] = {{'H', 1, 261}, {'F', 1, 512}, {'R', 1, 511}, {'V', 1, 511}, {'B', 1, 65536},
+	    {'E', 0, 0}, {'X', 0, 0}, {'N', 1, 1}, {'P', 0, 0}};
+	size_t i = 0;
 
-	for (size_t i = 0; size > 0 && i < sizeof letters / sizeof *letters; i++)
-		if (data[0] == letters[i].letter)
-			return size - 1 >= letters[i].least && size - 1 <= letters[i].most &&
-			       (data[0] == 'B' || is_text(data + 1, size - 1));
-	return false;
+	while (i < sizeof letters / sizeof *letters && (size == 0 || data[0] != letters[i].letter))
+		i++;
+	if (i == sizeof letters / sizeof *letters || size - 1 < letters[i].least ||
+	    size - 1 > letters[i].most)
+		return false;
+	switch (data[0]) {
+	case 'H':
+		return is_text(data + 1, size - 1);
+	case 'F':
+		return (data[1] == 'A' || data[1] == 'U') && is_utf8(data + 2, size - 2);
+	case 'R':
+	case 'V':
+		return is_utf8(data + 1, size - 1);
+	case 'N':
+		return memchr("csemohbf", data[1], 8) != NULL;
+	default:
+		return true;
+	}
 }
 
 static void

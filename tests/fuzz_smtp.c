@@ -1,8 +1,9 @@
 /*
  * fuzz_smtp.c -- the engine: a conversation, cut and answered as the input says, against oracle.h.
  *
- * Input: an octet for the settings, one for the cuts, one that says how many answers follow (up to
- * 15, used in turn; none: always yes), the answers, what the client sends.
+ * Input: an octet for the protocol, silence at the end and haste; one for the limits; one for the cuts;
+ * one that says how many answers follow (up to 15, used in turn; none: always yes); the answers; what
+ * the client sends.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,28 +59,45 @@ demand(const char *wrong)
 	abort();
 }
 
+/* Two bits each, or one. */
+static struct smtp_settings
+settings_of(unsigned char how, unsigned char limits)
+{
+	static const enum smtp_protocol protocols[] = {SMTP_SMTP, SMTP_LMTP, SMTP_NULL, SMTP_SMTP};
+	static const uint64_t sizes[] = {SIZE_DEFAULT, 8, 64, 1000};
+	static const uint64_t octets[] = {OCTETS_DEFAULT, 20, 200, UINT64_MAX};
+	static const unsigned errors[] = {ERRORS_MOST, ERRORS_DEFAULT, 1, 4};
+
+	return (struct smtp_settings){.hostname = "mx.test",
+	    .protocol = protocols[how & 3],
+	    .normalize = (how & 4) != 0,
+	    .size_limit = sizes[limits & 3],
+	    .recipient_limit = limits & 4 ? 2 : RECIPIENTS_DEFAULT,
+	    .octets_limit = octets[limits >> 3 & 3],
+	    .message_limit = limits & 32 ? 1 : MESSAGES_DEFAULT,
+	    .error_limit = errors[limits >> 6]};
+}
+
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static struct trace whole, other;
-	static const size_t limits[] = {SIZE_DEFAULT, 8, 64, 1000};
 
-	if (size < 3)
+	if (size < 4)
 		return 0;
-	size_t count = data[2] % 16;
-	if (count > size - 3)
+	size_t count = data[3] % 16;
+	if (count > size - 4)
 		return 0;
-	const struct answers answers = {data + 3, count};
-	const struct scene scene = {.settings = {.hostname = "mx.test",
-					.size_limit = limits[data[0] % 4],
-					.recipient_limit = data[0] & 4 ? 2 : RECIPIENTS_DEFAULT},
+	const struct answers answers = {data + 4, count};
+	const struct scene scene = {.settings = settings_of(data[0], data[1]),
 	    .answer = reply_to,
 	    .closure = &answers,
-	    .timeout = (data[0] & 8) != 0};
-	const unsigned char *in = data + 3 + count;
-	size_t len = size - 3 - count;
-	struct cuts cuts = {.how = CUT_RANDOM, .seed = data[1]};
-	if (data[1] == 0)
+	    .timeout = (data[0] & 8) != 0,
+	    .hasty = data[0] >> 4};
+	const unsigned char *in = data + 4 + count;
+	size_t len = size - 4 - count;
+	struct cuts cuts = {.how = CUT_RANDOM, .seed = data[2]};
+	if (data[2] == 0)
 		cuts.how = CUT_OCTETS;
 
 	demand(oracle_run(&whole, &scene, in, len, (struct cuts){.how = CUT_NOT}));

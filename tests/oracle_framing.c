@@ -446,11 +446,11 @@ do_bdat(struct framing *f, struct slice argument)
 		return;
 	}
 	f->octets += bdat.size;
-	bool large =
-	    bdat.size > f->settings->size_limit || f->sum + bdat.size > f->settings->size_limit;
-	f->sum += bdat.size;
-	if (no == NULL)
+	bool large = bdat.size > f->settings->size_limit - f->sum;
+	if (no == NULL) {
 		f->stand = CHUNKED;
+		f->sum += bdat.size;
+	}
 	bool whole = bdat.size <= f->rest.len;
 	struct slice octets = {f->rest.at, whole ? (size_t)bdat.size : f->rest.len};
 	skip(f, octets.len);

@@ -3,14 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-bool
-oracle_is(struct slice s, const char *text)
-{
-	return s.len == strlen(text) && (s.len == 0 || memchr(s.at, 0, s.len) == NULL) &&
-	       strncasecmp((const char *)s.at, text, s.len) == 0;
-}
 
 struct slice
 oracle_word(struct slice in, struct slice *rest)

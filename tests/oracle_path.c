@@ -35,6 +35,13 @@ oracle_utf8(const unsigned char *in, size_t len)
 	return n;
 }
 
+bool
+oracle_is(struct slice s, const char *text)
+{
+	return s.len == strlen(text) && (s.len == 0 || memchr(s.at, 0, s.len) == NULL) &&
+	       strncasecmp((const char *)s.at, text, s.len) == 0;
+}
+
 /* Octets of one of the sets, or of characters that are not ASCII. */
 static bool
 all_of(struct slice s, const char *one, const char *other, bool utf8)

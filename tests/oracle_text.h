@@ -20,6 +20,9 @@ struct slice {
    U+009F. */
 size_t oracle_utf8(const unsigned char *in, size_t len);
 
+/* It is that text, in any case of letters. */
+bool oracle_is(struct slice s, const char *text);
+
 /* How an address is understood: whether there is one, how many octets it takes, its one form. */
 struct path {
 	bool taken;
@@ -38,8 +41,6 @@ void oracle_name(struct slice in, struct path *path);
 bool oracle_hello(struct slice in);
 
 /* ---- oracle_line.c ------------------------------------------------------------------------- */
-
-bool oracle_is(struct slice s, const char *text); /* in any case of letters */
 
 /* The first word, up to a blank; `rest` is what follows without the blanks around it. */
 struct slice oracle_word(struct slice in, struct slice *rest);
