@@ -137,15 +137,16 @@ take_dot_string(const struct input *input, size_t at, struct address *address)
 	}
 }
 
-/* DQUOTE *(qtext / quoted-pair) DQUOTE; stored without quotes and backslashes */
+/* DQUOTE *(qtext / quoted-pair) DQUOTE; stored without quotes and backslashes.  What a backslash
+   quotes is ASCII even where qtext need not be. */
 static size_t
 take_quoted(const struct input *input, size_t at, struct address *address)
 {
 	for (at++; at < input->len && input->in[at] != '"'; at++) {
-		if (input->in[at] == '\\')
-			at++;
+		bool pair = input->in[at] == '\\';
+		at += pair;
 		if (at >= input->len || input->in[at] < ' ' || input->in[at] == 0x7f ||
-		    !keep(address, input->in[at]))
+		    (pair && input->in[at] >= 0x80) || !keep(address, input->in[at]))
 			return 0;
 	}
 	return at < input->len ? at + 1 : 0;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "command.h"
+
 static bool
 is_digit(unsigned char c)
 {
@@ -96,12 +98,11 @@ is_general(const unsigned char *in, size_t len)
 bool
 literal_is(const unsigned char *in, size_t len)
 {
-	static const char tag[] = "ipv6:";
-	size_t n = 0;
+	enum {
+		TAG = sizeof "IPv6:" - 1
+	};
 
-	while (n < sizeof tag - 1 && n < len && (in[n] | 0x20) == (unsigned char)(tag[n] | 0x20))
-		n++;
-	if (n == sizeof tag - 1)
-		return is_ipv6(in + n, len - n);
+	if (len >= TAG && command_is(in, TAG, "IPV6:"))
+		return is_ipv6(in + TAG, len - TAG);
 	return is_ipv4(in, len) || is_general(in, len);
 }
