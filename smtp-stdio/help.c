@@ -26,7 +26,7 @@ static const struct {
     {"NOOP", "NOOP [anything]\nDoes nothing"},
     {"QUIT", "QUIT\nEnds the session"},
     {"VRFY", "VRFY user or address [SMTPUTF8]\nAsks whether mail to it is taken, if that is told"},
-    {"HELP", "HELP [command|STATUS]\nThis"},
+    {"HELP", "HELP [command|STATUS]\nExplains a command, or tells where the session stands"},
 };
 
 const char *
