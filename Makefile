@@ -61,11 +61,11 @@ SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits sand
 DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
 	deliver/fault
 PURE    = smtp-stdio/smtp smtp-stdio/verbs smtp-stdio/events smtp-stdio/command smtp-stdio/address \
-	smtp-stdio/literal smtp-stdio/body smtp-stdio/chunk smtp-stdio/header smtp-stdio/reply smtp-stdio/help
+	smtp-stdio/literal smtp-stdio/body smtp-stdio/chunk smtp-stdio/header smtp-stdio/reply smtp-stdio/help smtp-stdio/word
 CODEC   = smtp-stdio/request smtp-stdio/utf8
 MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recipient smtp-stdio/aliases \
 	smtp-stdio/spool \
-	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock
+	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
 objects = $(patsubst %,$O/obj/%.o,$(1))
 

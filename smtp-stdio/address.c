@@ -52,7 +52,7 @@ characters(const unsigned char *in, size_t len)
 	return n;
 }
 
-/* sub-domain *("." sub-domain), labels of 63 characters at most (RFC 1035 2.3.4) */
+/* sub-domain *("." sub-domain) */
 static size_t
 take_labels(const struct input *input, size_t at)
 {
@@ -62,7 +62,7 @@ take_labels(const struct input *input, size_t at)
 		size_t label = at;
 		while (at < input->len && is_label(input->in[at]))
 			at++;
-		if (at == label || characters(input->in + label, at - label) > 63 ||
+		if (at == label || characters(input->in + label, at - label) > LABEL_MAX ||
 		    input->in[label] == '-' || input->in[at - 1] == '-')
 			return 0;
 		if (!at_octet(input, at, '.'))

@@ -3,9 +3,9 @@
  *
  * CRLF "." CRLF ends it and nothing else does, whatever came before.  The dot that a client put
  * before a line's own is taken away (RFC 5321 4.5.2), and each CRLF becomes the LF that ends a line
- * in a file.  Because a bare CR or LF is a fault, that last step can be undone without loss.
+ * in a file.  Because a bare CR or LF is a fault, that last step can be undone without loss, unless:
  *
- * Normalized, a bare LF ends a line as CRLF does, but is never part of the end of the text: neither
+ * normalized, a bare LF ends a line as CRLF does, but is never part of the end of the text: neither
  * before the dot nor behind it.  A dot alone between such lines is a line of the message.
  */
 #ifndef BODY_H

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "utf8.h"
+#include "word.h"
 
 static const struct {
 	char name[9];
@@ -41,24 +42,11 @@ static const struct {
     {"PRI", VERB_FOREIGN},
 };
 
-bool
-command_is(const unsigned char *octets, size_t len, const char *text)
-{
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = octets[i];
-		if (c >= 'a' && c <= 'z')
-			c = (unsigned char)(c - 'a' + 'A');
-		if (text[i] == 0 || c != (unsigned char)text[i])
-			return false;
-	}
-	return text[len] == 0;
-}
-
 static enum verb
 verb_of(const unsigned char *name, size_t len)
 {
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (command_is(name, len, verbs[i].name))
+		if (word_is(name, len, verbs[i].name))
 			return verbs[i].verb;
 	return VERB_UNKNOWN;
 }
@@ -84,7 +72,7 @@ command_parse(const unsigned char *line, size_t len, struct command *command)
 
 	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
 		len--; /* RFC 5321 4.1.1: white space at the end is tolerated */
-	while (verb < len && line[verb] != ' ')
+	while (verb < len && line[verb] != ' ' && line[verb] != '\t')
 		verb++;
 	command->verb = verb_of(line, verb);
 	while (verb < len && line[verb] == ' ')
@@ -135,35 +123,49 @@ number(const unsigned char *digits, size_t len, uint64_t *value)
 	return len > 0 && len <= SIZE_DIGITS;
 }
 
+/* A parameter's value; false if it cannot have that. */
+static bool
+size_value(const struct parameter *p, struct mail_arguments *arguments)
+{
+	return p->value != NULL && number(p->value, p->value_len, &arguments->size);
+}
+
+static bool
+body_value(const struct parameter *p, struct mail_arguments *arguments)
+{
+	if (p->value == NULL)
+		return false;
+	arguments->binary = word_is(p->value, p->value_len, "BINARYMIME");
+	return arguments->binary || word_is(p->value, p->value_len, "7BIT") ||
+	       word_is(p->value, p->value_len, "8BITMIME");
+}
+
+static bool
+smtputf8_value(const struct parameter *p, struct mail_arguments *arguments)
+{
+	arguments->utf8 = true;
+	return p->value == NULL;
+}
+
 /* One parameter of MAIL's; `seen` has a bit for each that was there before. */
 static enum fine
 mail_parameter(const struct parameter *p, struct mail_arguments *arguments, unsigned *seen)
 {
-	enum {
-		SIZE = 1,
-		BODY = 2,
-		SMTPUTF8 = 4
-	};
-	unsigned which = command_is(p->name, p->name_len, "SIZE")       ? SIZE
-			 : command_is(p->name, p->name_len, "BODY")     ? BODY
-			 : command_is(p->name, p->name_len, "SMTPUTF8") ? SMTPUTF8
-									: 0;
-	bool good = false;
+	static const struct {
+		char name[9];
+		bool (*value)(const struct parameter *, struct mail_arguments *);
+	} known[] = {{"SIZE", size_value}, {"BODY", body_value}, {"SMTPUTF8", smtputf8_value}};
 
-	if (which == 0)
-		return p->name_len == 0 ? BAD_SYNTAX : NO_PARAMETER;
-	if (which == SMTPUTF8) {
-		good = arguments->utf8 = p->value == NULL;
-	} else if (p->value != NULL && which == SIZE) {
-		good = number(p->value, p->value_len, &arguments->size);
-	} else if (p->value != NULL) {
-		arguments->binary = command_is(p->value, p->value_len, "BINARYMIME");
-		good = arguments->binary || command_is(p->value, p->value_len, "7BIT") ||
-		       command_is(p->value, p->value_len, "8BITMIME");
+	if (p->name_len == 0)
+		return BAD_SYNTAX;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (!word_is(p->name, p->name_len, known[i].name))
+			continue;
+		bool again = (*seen & 1U << i) != 0;
+		*seen |= 1U << i;
+		return known[i].value(p, arguments) && !again ? FINE : BAD_PARAMETER;
 	}
-	good = good && (*seen & which) == 0;
-	*seen |= which;
-	return good ? FINE : BAD_PARAMETER;
+	return NO_PARAMETER;
 }
 
 /* `prefix` path; where it ends, or 0. */
@@ -172,7 +174,7 @@ path(const struct command *command, const char *prefix, struct address *address)
 {
 	size_t at = strlen(prefix);
 
-	if (command->len < at || !command_is(command->argument, at, prefix))
+	if (command->len < at || !word_is(command->argument, at, prefix))
 		return 0;
 	while (at < command->len && command->argument[at] == ' ')
 		at++;
@@ -227,7 +229,7 @@ command_vrfy(const struct command *command, struct address *who)
 	static const char parameter[] = " SMTPUTF8";
 	const unsigned char *name = command->argument;
 	size_t n = sizeof parameter - 1, len = command->len;
-	bool utf8 = len > n && command_is(name + len - n, n, parameter);
+	bool utf8 = len > n && word_is(name + len - n, n, parameter);
 
 	for (len -= utf8 ? n : 0; len > 0 && name[len - 1] == ' ';)
 		len--;
@@ -246,6 +248,6 @@ command_bdat(const struct command *command, uint64_t *size, bool *last)
 		digits++;
 	for (rest = digits; rest < command->len && in[rest] == ' ';)
 		rest++;
-	*last = command_is(in + rest, command->len - rest, "LAST");
+	*last = word_is(in + rest, command->len - rest, "LAST");
 	return number(in, digits, size) && (*last || rest == command->len) ? FINE : BAD_SYNTAX;
 }

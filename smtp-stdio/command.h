@@ -75,7 +75,4 @@ enum fine command_vrfy(const struct command *command, struct address *who);
 /* BDAT's size ["LAST"] (RFC 3030 2).  The size stops at UINT64_MAX. */
 enum fine command_bdat(const struct command *command, uint64_t *size, bool *last);
 
-/* The octets are that text, which is in capitals, in any case of letters. */
-bool command_is(const unsigned char *octets, size_t len, const char *text);
-
 #endif

@@ -66,13 +66,20 @@ sort(struct recipient *r, size_t count)
 
 /* The same place in the same directory, whatever path leads there. */
 static bool
-is_same(const struct recipient *a, const struct recipient *b)
+is_same_place(const struct recipient *a, const struct recipient *b)
 {
 	size_t n = strlen(a->home), m = strlen(b->home);
 
 	return a->inode != 0 && a->device == b->device && a->inode == b->inode &&
 	       strncmp(a->mailbox, a->home, n) == 0 && strncmp(b->mailbox, b->home, m) == 0 &&
 	       strcmp(a->mailbox + n, b->mailbox + m) == 0;
+}
+
+bool
+commit_same_mailbox(const struct recipient *a, const struct recipient *b)
+{
+	return !a->foreign && !b->foreign &&
+	       (strcmp(a->mailbox, b->mailbox) == 0 || is_same_place(a, b));
 }
 
 /* Two addresses whose directories are one, by a symbolic link, have one mailbox: give it one path. */
@@ -82,7 +89,7 @@ unite(const struct envelope *envelope)
 	for (size_t i = 1; i < envelope->count; i++) {
 		struct recipient *r = &envelope->recipients[i];
 		size_t j = 0;
-		while (j < i && !is_same(&envelope->recipients[j], r))
+		while (j < i && !is_same_place(&envelope->recipients[j], r))
 			j++;
 		if (j < i)
 			(void)strcpy(r->mailbox, envelope->recipients[j].mailbox);
@@ -164,7 +171,7 @@ command_arguments(const struct job *job, const struct copy *copy, const char **a
 }
 
 /* What a client said, for an environment: every octet that a shell could take for more than a letter
-   is made a '_'.  What is left is what Postfix lets pass. */
+   is made a '_'.  What is left is what Postfix lets pass, and characters that are not ASCII. */
 static void
 clean(char *value)
 {
@@ -172,7 +179,7 @@ clean(char *value)
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	for (char *c = value; *c != 0; c++)
-		if (strchr(plain, *c) == NULL)
+		if ((unsigned char)*c < 0x80 && strchr(plain, *c) == NULL)
 			*c = '_';
 }
 

@@ -15,6 +15,9 @@ struct envelope {
 	unsigned message; /* how many this process has seen; makes names unique */
 };
 
+/* Two recipients have one mailbox, whatever paths lead there.  A foreign one has none that we know. */
+bool commit_same_mailbox(const struct recipient *a, const struct recipient *b);
+
 /*
  * Deliver the message behind the descriptor to every recipient.  Recipients with the same mailbox
  * get one copy.

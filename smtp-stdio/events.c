@@ -9,18 +9,18 @@ owe(struct smtp *s, struct smtp_event event)
 }
 
 bool
-next_event(struct smtp *s, struct smtp_event *event)
+events_next(struct smtp *s, struct smtp_event *event)
 {
 	if (s->owed_from == s->owed_to)
 		return false;
 	*event = s->owed[s->owed_from++];
 	if (s->owed_from == s->owed_to)
-		owe_nothing(s);
+		events_drop(s);
 	return true;
 }
 
 void
-owe_nothing(struct smtp *s)
+events_drop(struct smtp *s)
 {
 	s->owed_from = s->owed_to = 0;
 }
@@ -38,13 +38,13 @@ request(
 }
 
 void
-tell(struct smtp *s, enum request_letter letter, const char *data, size_t len)
+events_tell(struct smtp *s, enum request_letter letter, const char *data, size_t len)
 {
 	request(s, SMTP_TELL, letter, data, len);
 }
 
 void
-ask(struct smtp *s, enum request_letter letter, const char *data, size_t len)
+events_ask(struct smtp *s, enum request_letter letter, const char *data, size_t len)
 {
 	request(s, SMTP_ASK, letter, data, len);
 	s->question = letter;
@@ -53,12 +53,12 @@ ask(struct smtp *s, enum request_letter letter, const char *data, size_t len)
 }
 
 void
-forget(struct smtp *s)
+events_forget(struct smtp *s)
 {
-	if (s->phase > SMTP_HELLO) {
-		tell(s, REQUEST_RESET, "", 0);
+	if (s->phase >= SMTP_MAIL)
+		events_tell(s, REQUEST_RESET, "", 0);
+	if (s->phase > SMTP_HELLO)
 		s->phase = SMTP_HELLO;
-	}
 	s->recipients = 0;
 	s->binary = s->utf8 = false;
 }
@@ -66,7 +66,7 @@ forget(struct smtp *s)
 /* ---- the client ---------------------------------------------------------------------------- */
 
 void
-give_reply(struct smtp *s)
+events_give_reply(struct smtp *s)
 {
 	owe(s, (struct smtp_event){.what = SMTP_REPLY,
 		   .now = s->now,
@@ -82,43 +82,43 @@ count_and_give(struct smtp *s)
 	unsigned most = s->settings->error_limit;
 
 	if (s->reply[0] != '5' && !s->excess) {
-		give_reply(s);
+		events_give_reply(s);
 		return;
 	}
 	if (++s->errors >= most)
-		give_up(s, REPLY_ERRORS, NOTE_ERRORS);
+		events_give_up(s, REPLY_ERRORS, NOTE_ERRORS);
 	if (s->errors > most / 2)
-		ask(s, REQUEST_PAUSE, "", 0);
+		events_ask(s, REQUEST_PAUSE, "", 0);
 	else
-		give_reply(s);
+		events_give_reply(s);
 }
 
 void
-reply_text(struct smtp *s, enum reply which, const char *text)
+events_reply_text(struct smtp *s, enum reply which, const char *text)
 {
 	s->reply_len = reply_write(s->reply, which, text);
 	count_and_give(s);
 }
 
 void
-reply(struct smtp *s, enum reply which)
+events_reply(struct smtp *s, enum reply which)
 {
-	reply_text(s, which, NULL);
+	events_reply_text(s, which, NULL);
 }
 
 void
-reply_to_message(struct smtp *s, enum reply which)
+events_reply_to_message(struct smtp *s, enum reply which)
 {
 	s->reply_len = reply_write(s->reply, which, NULL);
-	give_reply(s);
+	events_give_reply(s);
 }
 
 void
-reply_with(struct smtp *s, enum reply which, const struct answer *answer)
+events_reply_with(struct smtp *s, enum reply which, const struct answer *answer)
 {
 	s->reply_len = reply_answer(s->reply, which, answer);
 	if (s->question == REQUEST_END)
-		give_reply(s);
+		events_give_reply(s);
 	else
 		count_and_give(s);
 }
@@ -126,7 +126,7 @@ reply_with(struct smtp *s, enum reply which, const struct answer *answer)
 /* ---- the end ------------------------------------------------------------------------------- */
 
 void
-give_up(struct smtp *s, enum reply farewell, enum request_note why)
+events_give_up(struct smtp *s, enum reply farewell, enum request_note why)
 {
 	s->farewell = farewell;
 	s->why = why;
@@ -137,13 +137,14 @@ give_up(struct smtp *s, enum reply farewell, enum request_note why)
 }
 
 void
-say_farewell(struct smtp *s)
+events_farewell(struct smtp *s)
 {
-	forget(s);
+	events_forget(s);
 	s->now = true;
 	s->alone = false;
-	reply_to_message(s, s->farewell);
+	events_reply_to_message(s, s->farewell);
 	s->request[0] = (char)s->why;
-	tell(s, REQUEST_NOTE, s->request, 1); /* upon which the monitor ends what is sent */
+	events_tell(s, REQUEST_NOTE, s->request, 1); /* upon which the monitor ends what is sent */
+	s->said_farewell = true;
 	s->mode = SMTP_SHUT;
 }

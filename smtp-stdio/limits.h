@@ -11,6 +11,7 @@ enum {
 	                           RFC 5321 4.5.3.1.4: at least 512, more with extensions */
 	LOCAL_MAX = 255,  /* a local-part; RFC 5321 4.5.3.1.1: at least 64.  VERP needs more */
 	DOMAIN_MAX = 255, /* a domain; RFC 5321 4.5.3.1.2 */
+	LABEL_MAX = 63,   /* characters of its parts; RFC 1035 2.3.4 */
 	MAILBOX_MAX = LOCAL_MAX + 1 + DOMAIN_MAX,
 	REPLY_LINE_MAX = 512, /* RFC 5321 4.5.3.1.5, CRLF included */
 	REPLY_LINES_MAX = 12, /* our longest reply: EHLO's */
@@ -21,6 +22,9 @@ enum {
 	HOPS_MOST = 100,          /* Received fields of a message; RFC 5321 6.3: at least 100 */
 	JUNK_MOST = 100, /* commands that bring no message nearer, before each counts as an error;
 			    Postfix's smtpd_junk_command_limit */
+	OVERSHOOT_MOST =
+	    1000, /* RCPT beyond RecipientLimit, before each counts as an error; Postfix's
+				  smtpd_recipient_overshoot_limit */
 
 	/* Session and monitor. */
 	BODY_MAX = 65536,          /* message octets in one packet */
@@ -64,11 +68,14 @@ enum {
 	ERRORS_DEFAULT = 20, /* Postfix's smtpd_hard_error_limit */
 	ERRORS_LEAST = 1,
 	ERRORS_MOST = 1000000,
+	REFUSALS_MOST =
+	    1000,        /* recipients, before each takes the monitor ERROR_PAUSE, too: as many as
+				 a message may have */
 	ERROR_PAUSE = 1, /* s before each reply to an error once half of ErrorLimit is used up;
 			    Postfix's smtpd_error_sleep_time and smtpd_soft_error_limit */
 	MESSAGES_DEFAULT = 1000, /* Exim's smtp_accept_max_per_connection */
 	MESSAGES_LEAST = 1,
-	MESSAGES_MOST = 1000000,
+	MESSAGES_MOST = 999999,     /* six digits; RFC 9422 4 */
 	OCTETS_DEFAULT = SIZE_MOST, /* of a session's messages: the largest SizeLimit */
 	RATE_DEFAULT = 500,         /* octets/s of a message; Postfix's smtpd_min_data_rate */
 	RATE_LEAST = 0,             /* any */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "command.h"
+#include "word.h"
 
 static bool
 is_digit(unsigned char c)
@@ -102,7 +102,7 @@ literal_is(const unsigned char *in, size_t len)
 		TAG = sizeof "IPv6:" - 1
 	};
 
-	if (len >= TAG && command_is(in, TAG, "IPV6:"))
+	if (len >= TAG && word_is(in, TAG, "IPV6:"))
 		return is_ipv6(in + TAG, len - TAG);
 	return is_ipv4(in, len) || is_general(in, len);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,6 +32,7 @@
 #include "monitor.h"
 #include "peer.h"
 #include "session.h"
+#include "stop.h"
 
 static _Noreturn void
 usage(void)
@@ -277,20 +279,21 @@ client_timeouts(const struct config *config)
 		log_line(LOG_WARNING, "the client's timeouts cannot be set: %s", strerror(errno));
 }
 
-/* The client speaks before it was greeted (RFC 5321 3.1): there is an octet within GreetDelay, which
-   stays where it is. */
+/* The client speaks before it was greeted (RFC 5321 3.1): there is something to read within GreetDelay,
+   and the session will. */
 static bool
-is_early(const struct config *config, const struct peer *peer)
+is_early(const struct config *config, const struct peer *peer, const sigset_t *mask)
 {
+	const struct timespec delay = {.tv_sec = (time_t)config->number[KEY_GREET_DELAY]};
 	struct pollfd fd = {STDIN_FILENO, POLLIN, 0};
-	char octet;
+	int octets = 0;
 
-	return peer->socket && poll(&fd, 1, (int)config->number[KEY_GREET_DELAY] * 1000) > 0 &&
-	       recv(STDIN_FILENO, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+	return peer->socket && ppoll(&fd, 1, &delay, mask) > 0 &&
+	       ioctl(STDIN_FILENO, FIONREAD, &octets) == 0 && octets > 0;
 }
 
 static struct session_settings
-session_settings(const struct config *config, const struct peer *peer)
+session_settings(const struct config *config, const struct peer *peer, const sigset_t *mask)
 {
 	bool lmtp = config->number[KEY_PROTOCOL] != 0;
 	bool one = config->text[KEY_DELIVER_COMMAND] != NULL && !lmtp; /* see commit.h */
@@ -303,21 +306,23 @@ session_settings(const struct config *config, const struct peer *peer)
 	    .octets_limit = config->number[KEY_SESSION_SIZE_LIMIT],
 	    .recipient_limit = one ? 1 : (unsigned)config->number[KEY_RECIPIENT_LIMIT],
 	    .message_limit = (unsigned)config->number[KEY_MESSAGE_LIMIT],
-	    /* An LMTP client is a mail system, whose errors are its own users' (RFC 2033 5). */
+	    /* An LMTP client is a mail system of ours, whose errors are its own users'. */
 	    .error_limit = lmtp ? UINT_MAX : (unsigned)config->number[KEY_ERROR_LIMIT]};
 
 	return (struct session_settings){
-	    .smtp = smtp, .waits = peer->socket, .early = is_early(config, peer)};
+	    .smtp = smtp, .waits = peer->socket, .early = is_early(config, peer, mask)};
 }
 
 static void
 run(const struct config *config, const struct peer *peer)
 {
-	const struct session_settings settings = session_settings(config, peer);
+	sigset_t mask;
 	struct identity who;
 	pid_t parent = getpid();
 	int pair[2];
 
+	stop_hold(&mask);
+	const struct session_settings settings = session_settings(config, peer, &mask);
 	session_user(config, &who);
 	closelog(); /* its descriptor, if there is one, will be closed or taken; it opens another */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -335,7 +340,7 @@ run(const struct config *config, const struct peer *peer)
 	    fcntl(MONITOR_PAIR, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_DUMPABLE, 0L) < 0 ||
 	    (geteuid() == 0 && identity_keep_few() < 0))
 		no_jail("monitor");
-	monitor_run(config, peer, session, who.uid);
+	monitor_run(config, peer, session, who.uid, &mask);
 }
 
 /* A launcher's own way with the socket is not ours: a read waits, and SO_RCVTIMEO ends it. */

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "log.h"
 #include "serve.h"
+#include "stop.h"
 
 /* ---- ending a session ---------------------------------------------------------------------- */
 
@@ -117,11 +118,11 @@ enum {
 	ANY = IN_IDLE | IN_FROM | IN_RCPT | IN_BODY,
 };
 
-/* What may be asked when, whether it is answered, and the state that a yes leads to. */
+/* What may be asked when, whether there is an answer, and the state that a yes leads to. */
 static const struct rule {
 	enum request_letter letter;
 	unsigned states;
-	bool answered;
+	bool replies;
 	bool always; /* the state changes whatever the answer */
 	enum state next;
 	bool (*serve)(struct monitor *, const struct request *);
@@ -146,6 +147,15 @@ rule_for(enum request_letter letter, enum state state)
 	return NULL;
 }
 
+/* The octets of a message that a packet stands for. */
+static size_t
+octets_of(const struct request *request)
+{
+	bool refused = request->letter == REQUEST_NOTE && request->data[0] == NOTE_REFUSED;
+
+	return request->letter == REQUEST_BODY ? request->len : refused ? BODY_MAX : 0;
+}
+
 /*
  * How long the next packet may take.  A command has CommandTimeout, and the session a little longer
  * to say so itself.  A message has that, and for each octet the time of MinimumRate: in advance for
@@ -158,13 +168,14 @@ renew_patience(struct monitor *m, const struct request *request)
 	int64_t command = (int64_t)m->config->number[KEY_COMMAND_TIMEOUT] + ANSWER_GRACE;
 	int64_t until = clock_now() + command * 1000;
 	bool message = m->state == STATE_RCPT || m->state == STATE_BODY;
+	size_t octets = octets_of(request);
 
-	if (message && rate == 0)
+	if ((message || octets > 0) && rate == 0)
 		until = m->deadline;
-	else if (request->letter == REQUEST_BODY)
-		until = m->patience + (int64_t)(request->len * 1000 / rate);
-	else if (message)
-		until += (int64_t)(BODY_MAX * 1000ULL / rate);
+	else if (octets > 0)
+		until = m->patience + (int64_t)(octets * 1000 / rate);
+	else if (message) /* DATA has its time, and then the text */
+		until += command * 1000 + (int64_t)(BODY_MAX * 1000ULL / rate);
 	if (until > m->patience || !message)
 		m->patience = until;
 }
@@ -205,7 +216,7 @@ serve(struct monitor *m, const unsigned char *packet, size_t len)
 	if (m->state == STATE_EACH && m->count == 0)
 		m->state = STATE_IDLE;
 	renew_patience(m, &request);
-	return rule->answered ? send_answer(m) : NULL;
+	return rule->replies ? send_answer(m) : NULL;
 }
 
 /* ---- transport ----------------------------------------------------------------------------- */
@@ -219,34 +230,11 @@ is_closed(void)
 	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLHUP) != 0;
 }
 
-static volatile sig_atomic_t stop;
-
-static void
-on_sigterm(int number)
-{
-	(void)number;
-	stop = 1;
-}
-
-/* SIGTERM is let in only while a packet is waited for: so a delivery is brought to its end, and the
-   mask says what is let in then. */
-static void
-hold_sigterm(sigset_t *mask)
-{
-	const struct sigaction act = {.sa_handler = on_sigterm};
-	sigset_t term;
-
-	(void)sigemptyset(&term);
-	(void)sigaddset(&term, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &term, mask); /* valid numbers: these cannot fail */
-	(void)sigaction(SIGTERM, &act, NULL);
-}
-
 /* SIGTERM has come: end now, but let the session say first what became of a message. */
 static void
 begin_stop(struct monitor *m)
 {
-	int64_t until = m->told + ANSWER_GRACE * 1000;
+	int64_t until = m->answered_at + ANSWER_GRACE * 1000;
 
 	if (m->stopping)
 		return;
@@ -262,6 +250,8 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 	struct pollfd fd = {MONITOR_PAIR, POLLIN, 0};
 
 	for (;;) {
+		if (stop_came())
+			begin_stop(m);
 		int64_t until = m->patience < m->deadline ? m->patience : m->deadline;
 		int left = clock_left(until);
 		/* A session that never lets the pair run empty is not spared either. */
@@ -269,33 +259,30 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 			return false;
 		const struct timespec limit = {left / 1000, left % 1000 * 1000000L};
 		int ready = ppoll(&fd, 1, &limit, mask);
-		if (stop)
-			begin_stop(m);
-		if (ready >= 0)
+		if (ready > 0 || (ready < 0 && errno != EINTR))
 			return ready > 0;
-		if (errno != EINTR)
+		if (ready == 0)
 			return false;
 	}
 }
 
 void
-monitor_run(const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid)
+monitor_run(const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid,
+    const sigset_t *mask)
 {
 	static struct monitor m;
 	static unsigned char
 	    packet[PACKET_MAX + 1]; /* one more, to see a packet that is too long */
-	sigset_t mask;
 
 	m.config = config;
 	m.peer = peer;
 	m.session = session;
 	m.session_uid = session_uid;
 	m.spool.fd = -1;
-	m.told = -ANSWER_GRACE * 1000;
+	m.answered_at = -ANSWER_GRACE * 1000;
 	m.deadline = clock_now() + (int64_t)config->number[KEY_SESSION_TIMEOUT] * 1000;
-	renew_patience(&m, &(const struct request){.letter = REQUEST_NOTE});
-	hold_sigterm(&mask);
-	while (wait_packet(&m, &mask)) {
+	renew_patience(&m, &(const struct request){.letter = REQUEST_RESET});
+	while (wait_packet(&m, mask)) {
 		ssize_t n = recv(MONITOR_PAIR, packet, sizeof packet, 0);
 		if (n < 0 || (n == 0 && is_closed())) {
 			spool_drop(&m.spool);

@@ -2,6 +2,7 @@
 #ifndef MONITOR_H
 #define MONITOR_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "config.h"
@@ -13,9 +14,9 @@ enum {
 
 /*
  * Serve until the session ends; end it at a deadline or at the first packet that is not as request.h
- * and the table of states say.  Returns when the session is gone and reaped.
+ * and the table of states say.  `mask` is stop_hold's.  Returns when the session is gone and reaped.
  */
-void monitor_run(
-    const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid);
+void monitor_run(const struct config *config, const struct peer *peer, pid_t session,
+    uid_t session_uid, const sigset_t *mask);
 
 #endif

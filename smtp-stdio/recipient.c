@@ -203,7 +203,8 @@ find_directory(const struct config *config, struct recipient *r, const char **te
 	if (!fill(r->home, "", config->text[KEY_USERS], r))
 		return VERDICT_NEVER;
 	if (stat(r->home, &st) < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
+		/* There is none, or none can have that name. */
+		if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == EILSEQ)
 			return VERDICT_NEVER;
 		log_line(
 		    LOG_ERR, "%s: %s", log_word(shown, sizeof shown, r->home), strerror(errno));
@@ -284,25 +285,39 @@ add_group(const struct config *config, struct recipient *r, const char **text)
 	return VERDICT_LATER;
 }
 
+/* Somebody reads the postmaster's mail (RFC 5321 4.5.1): if nobody else, whom Postmaster names. */
+static enum verdict
+find_postmaster(const struct config *config, struct recipient *r, const char **text)
+{
+	const char *name = config->text[KEY_POSTMASTER];
+
+	if (name == NULL)
+		return VERDICT_NEVER;
+	(void)strcpy(r->user, name);
+	enum verdict verdict = find_user(config, r, text);
+	if (verdict != VERDICT_NEVER)
+		return verdict;
+	log_line(LOG_ERR, "Postmaster %s: no such mailbox", name);
+	*text = misconfigured;
+	return VERDICT_LATER;
+}
+
+static bool
+is_postmaster(const struct recipient *r)
+{
+	return strcmp(r->user, "postmaster") == 0;
+}
+
 static enum verdict
 find_mailbox(const struct config *config, struct recipient *r, const char **text)
 {
-	const char *postmaster = config->text[KEY_POSTMASTER];
-
 	if (r->foreign && !(safe(r->user) && safe(r->domain))) {
 		*text = no_mailbox; /* they would become words of a command line */
 		return VERDICT_NEVER;
 	}
 	enum verdict verdict = find_user(config, r, text);
-	if (verdict == VERDICT_NEVER && postmaster != NULL && strcmp(r->user, "postmaster") == 0) {
-		(void)strcpy(r->user, postmaster); /* RFC 5321 4.5.1: somebody reads it */
-		verdict = find_user(config, r, text);
-		if (verdict == VERDICT_NEVER) {
-			log_line(LOG_ERR, "Postmaster %s: no such mailbox", postmaster);
-			*text = misconfigured;
-			verdict = VERDICT_LATER;
-		}
-	}
+	if (verdict == VERDICT_NEVER && is_postmaster(r))
+		verdict = find_postmaster(config, r, text);
 	return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
 }
 
@@ -353,6 +368,7 @@ find_alias(const struct config *config, struct recipient *r, const char **text)
 {
 	static struct alias alias;
 	const char *path = config->text[KEY_ALIASES], *at;
+	bool postmaster = is_postmaster(r);
 
 	aliases_find(path, r->user, &alias);
 	switch (alias.kind) {
@@ -374,8 +390,10 @@ find_alias(const struct config *config, struct recipient *r, const char **text)
 	if (verdict != VERDICT_NEVER)
 		return verdict;
 	aliases_find(path, r->user, &alias); /* then it is no user, but perhaps another alias */
+	if (alias.kind == ALIAS_NONE && postmaster) /* Debian's is an alias of root */
+		verdict = find_postmaster(config, r, text);
 	if (alias.kind == ALIAS_NONE)
-		return verdict;
+		return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
 	return bad_alias(config, &alias,
 	    alias.kind == ALIAS_WRONG ? alias.why : "not there yet: an alias of an alias", text);
 }

@@ -1,7 +1,7 @@
 /*
  * reply.h -- every reply, in one table: code, enhanced code (RFC 3463), text.  Pure.
  *
- * Nothing that the client sent is in any of them.
+ * Nothing that the client sent is in any of them, but the address in the answer to VRFY.
  */
 #ifndef REPLY_H
 #define REPLY_H
@@ -70,7 +70,8 @@ enum reply {
 	REPLY_HASTY,
 	REPLY_NEVER,
 	REPLY_NO_PARAMETER,
-	REPLIES
+	REPLIES,
+	REPLY_NONE = REPLIES
 };
 
 /*

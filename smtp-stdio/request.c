@@ -53,6 +53,7 @@ is_note(int note)
 {
 	switch ((enum request_note)note) {
 	case NOTE_COMMAND:
+	case NOTE_REFUSED:
 	case NOTE_SILENT:
 	case NOTE_ERRORS:
 	case NOTE_MESSAGES:
@@ -73,7 +74,7 @@ fits(const struct request *request)
 	case REQUEST_HELLO:
 		return printable(request->data, request->len);
 	case REQUEST_FROM:
-		return (request->data[0] == FORM_ASCII || request->data[0] == FORM_UTF8) &&
+		return request->data[0] >= '0' && request->data[0] < '0' + FORMS &&
 		       utf8_printable(request->data, request->len);
 	case REQUEST_RCPT:
 	case REQUEST_VERIFY:

@@ -16,8 +16,8 @@ enum request_letter {
 	/* Choose the name and the protocol that the Received line and the log show.
 	   Data: "SMTP", "ESMTP" or "LMTP", a blank, the name. */
 	REQUEST_HELLO = 'H',
-	/* Choose the return path of one message, and whether it counts as internationalized.
-	   Data: a letter of enum request_form, then the path. */
+	/* Choose the return path of one message, and whether it counts as internationalized and as binary.
+	   Data: a digit (enum request_form), then the path. */
 	REQUEST_FROM = 'F',
 	/* Learn whether an address receives mail here or where instead, and add it to the message:
 	   RecipientLimit of them, each by the same rule as an honest session's. */
@@ -31,28 +31,31 @@ enum request_letter {
 	REQUEST_RESET = 'X',
 	/* Learn what VRFY would tell: nothing, unless the administrator allows it. */
 	REQUEST_VERIFY = 'V',
-	/* Put off the end of its patience, by CommandTimeout at most; or have one log line written,
-	   of those that the monitor has for enum request_note, after which nothing more is served. */
+	/* Put off the end of its patience, by CommandTimeout at most, or by the time of BODY_MAX octets,
+	   which count as the message's; or have one log line written, of those that the monitor has
+	   for enum request_note, after which nothing more is served. */
 	REQUEST_NOTE = 'N',
 	/* Be kept waiting. */
 	REQUEST_PAUSE = 'P',
 };
 
-/* REQUEST_FROM's first octet. */
+/* REQUEST_FROM's first octet: a digit, of these added. */
 enum request_form {
-	FORM_ASCII = 'A',
-	FORM_UTF8 = 'U', /* MAIL had SMTPUTF8 (RFC 6531) */
+	FORM_UTF8 = 1,   /* MAIL had SMTPUTF8 (RFC 6531) */
+	FORM_BINARY = 2, /* and BODY=BINARYMIME (RFC 3030) */
+	FORMS = 4
 };
 
-/* REQUEST_NOTE's octet: what the client did.  All but the first end the session. */
+/* REQUEST_NOTE's octet: what the client did.  All but the first two end the session. */
 enum request_note {
 	NOTE_COMMAND = 'c',  /* one of those that nothing else is asked for */
+	NOTE_REFUSED = 'r',  /* sent BODY_MAX octets of a message that is refused already */
 	NOTE_SILENT = 's',   /* nothing came for CommandTimeout */
 	NOTE_ERRORS = 'e',   /* too many errors */
 	NOTE_MESSAGES = 'm', /* too many messages */
 	NOTE_OCTETS = 'o',   /* too many octets */
 	NOTE_HASTY = 'h',   /* did not wait for a reply where it must: RFC 5321 3.1, RFC 2920 3.1 */
-	NOTE_STRAY = 'b',   /* BDAT without a size: the next command cannot be found */
+	NOTE_STRAY = 'b',   /* BDAT that cannot be read: the next command cannot be found */
 	NOTE_FOREIGN = 'f', /* speaks another protocol */
 };
 

@@ -16,34 +16,38 @@
 #include "received.h"
 #include "utf8.h"
 
+/* "WORD name", where that is the protocol that is spoken. */
+static bool
+take_hello(struct monitor *m, const struct request *request, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (request->len <= n + 1 || memcmp(request->data, word, n) != 0 || request->data[n] != ' ')
+		return false;
+	const unsigned char *name = request->data + n + 1;
+	size_t len = request->len - n - 1;
+	if (!recipient_host_rule(name, len))
+		return false;
+	memcpy(m->protocol, word, n + 1);
+	memcpy(m->helo, name, len);
+	m->helo[len] = 0;
+	return true;
+}
+
 bool
 serve_hello(struct monitor *m, const struct request *request)
 {
-	static const char *const protocols[] = {"LMTP ", "ESMTP ", "SMTP "};
-	bool lmtp = m->config->number[KEY_PROTOCOL] != 0;
-
-	for (size_t i = lmtp ? 0 : 1; i < (lmtp ? 1 : sizeof protocols / sizeof *protocols); i++) {
-		size_t n = strlen(protocols[i]);
-		if (request->len <= n || memcmp(request->data, protocols[i], n) != 0)
-			continue;
-		const unsigned char *name = request->data + n;
-		size_t len = request->len - n;
-		if (!recipient_host_rule(name, len))
-			return false;
-		memcpy(m->protocol, protocols[i], n - 1);
-		m->protocol[n - 1] = 0;
-		memcpy(m->helo, name, len);
-		m->helo[len] = 0;
-		return true;
-	}
-	return false;
+	if (m->config->number[KEY_PROTOCOL])
+		return take_hello(m, request, "LMTP");
+	return take_hello(m, request, "ESMTP") || take_hello(m, request, "SMTP");
 }
 
 static void
 forget(struct monitor *m)
 {
 	spool_drop(&m->spool);
-	m->count = m->answered = 0;
+	memset(m->has_answer, 0, m->count);
+	m->count = m->next = 0;
 	m->octets = 0;
 	m->failed = false;
 }
@@ -57,7 +61,10 @@ serve_from(struct monitor *m, const struct request *request)
 	const unsigned char *path = request->data + 1;
 	size_t len = request->len - 1;
 
-	m->utf8 = request->data[0] == FORM_UTF8;
+	unsigned form = request->data[0] - (unsigned)'0';
+
+	m->utf8 = (form & FORM_UTF8) != 0;
+	m->binary = (form & FORM_BINARY) != 0;
 	if (m->messages >= m->config->number[KEY_MESSAGE_LIMIT] ||
 	    (len > 0 && !recipient_rule(path, len, false)) ||
 	    (!m->utf8 && !utf8_is_ascii(path, len)))
@@ -80,12 +87,15 @@ serve_from(struct monitor *m, const struct request *request)
 static void
 refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const char *text)
 {
-	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX];
+	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX], reply[2 * ANSWER_TEXT_MAX];
 
 	log_line(LOG_NOTICE, "refused id=%s client=%s helo=%s from=<%s> to=<%s> reply=\"%s\"",
 	    m->id, m->peer->address, m->helo, log_word(from, sizeof from, m->sender),
-	    log_word(to, sizeof to, r->address), text);
+	    log_word(to, sizeof to, r->address), log_text(reply, sizeof reply, text));
 	answer_set(&m->answer, verdict, text);
+	/* A session that has been taken over counts no errors. */
+	if (++m->refusals > REFUSALS_MOST)
+		(void)poll(NULL, 0, ERROR_PAUSE * 1000);
 }
 
 bool
@@ -109,6 +119,10 @@ serve_rcpt(struct monitor *m, const struct request *request)
 		yes = false; /* DeliverCommand's was refused at MAIL */
 		verdict = VERDICT_NEVER;
 		text = dash;
+	} else if (verdict == VERDICT_FORWARDED && m->binary) {
+		yes = false; /* sendmail(1) takes lines: RFC 3030 3 */
+		verdict = VERDICT_NEVER;
+		text = "5.6.1 a binary message cannot be forwarded";
 	}
 	if (yes) {
 		m->count++;
@@ -150,14 +164,23 @@ static const struct {
     {NOTE_MESSAGES, "too many messages"},
     {NOTE_OCTETS, "too many octets"},
     {NOTE_HASTY, "did not wait for a reply"},
-    {NOTE_STRAY, "BDAT without its size"},
+    {NOTE_STRAY, "BDAT that cannot be read"},
     {NOTE_FOREIGN, "speaks another protocol"},
 };
+
+/* A message that is refused is read to its end, and each of these notes gives it time. */
+static bool
+note_refused(struct monitor *m)
+{
+	return ++m->refused <= m->config->number[KEY_SESSION_SIZE_LIMIT] / BODY_MAX;
+}
 
 /* After a farewell the client hears that nothing follows; what it still sends is thrown away. */
 bool
 serve_note(struct monitor *m, const struct request *request)
 {
+	if (request->data[0] == NOTE_REFUSED)
+		return note_refused(m);
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
 		if (request->data[0] != (unsigned char)reasons[i].note)
 			continue;
@@ -180,6 +203,15 @@ serve_pause(struct monitor *m, const struct request *request)
 	return true;
 }
 
+/* How the message came, as RFC 3848 and RFC 6531 4.3 name it. */
+static const char *
+protocol_of(const struct monitor *m)
+{
+	if (!m->utf8)
+		return m->protocol;
+	return m->config->number[KEY_PROTOCOL] ? "UTF8LMTP" : "UTF8SMTP";
+}
+
 /* The message begins: with our own line.  A blank as its first octet would continue that line, so
    the header then ends there. */
 static bool
@@ -187,9 +219,7 @@ begin_message(struct monitor *m, const struct request *request)
 {
 	bool blank = request->len > 0 && (request->data[0] == ' ' || request->data[0] == '\t');
 	char line[RECEIVED_MAX];
-	bool lmtp = m->config->number[KEY_PROTOCOL] != 0;
-	const char *international = lmtp ? "UTF8LMTP" : "UTF8SMTP"; /* RFC 6531 4.3 */
-	const struct trace trace = {.protocol = m->utf8 ? international : m->protocol,
+	const struct trace trace = {.protocol = protocol_of(m),
 	    .helo = m->helo,
 	    .address = m->peer->address,
 	    .hostname = m->config->text[KEY_HOSTNAME],
@@ -232,48 +262,80 @@ log_message(const struct monitor *m, size_t first, size_t count)
 		    "%s id=%s client=%s helo=%s proto=%s from=<%s> to=<%s> size=%llu ms=%lld "
 		    "reply=\"%s\"",
 		    m->answer.verdict == VERDICT_YES ? "delivered" : "failed", m->id,
-		    m->peer->address, m->helo, m->protocol, log_word(from, sizeof from, m->sender),
+		    m->peer->address, m->helo, protocol_of(m),
+		    log_word(from, sizeof from, m->sender),
 		    log_word(to, sizeof to, m->recipients[i].address),
 		    (unsigned long long)m->octets, (long long)(clock_now() - m->begun),
 		    log_text(reply, sizeof reply, m->answer.text));
 }
 
+/* Nothing is begun any more when there is no time to tell what came of it; NULL: there is. */
+static const char *
+too_late(const struct monitor *m)
+{
+	if (m->stopping)
+		return "4.3.2 shutting down; try again later";
+	return m->extended ? "4.4.2 the session has lasted too long; try again" : NULL;
+}
+
 /* To some of the recipients, all or nothing. */
 static void
-deliver(struct monitor *m, size_t first, size_t count)
+deliver(struct monitor *m, struct recipient *recipients, size_t count)
 {
-	const struct envelope envelope = {m->sender, m->recipients + first, count, ++m->deliveries};
+	const char *late = too_late(m);
+	const struct envelope envelope = {m->sender, recipients, count, ++m->deliveries};
 
-	if (m->failed)
+	if (late != NULL)
+		answer_set(&m->answer, VERDICT_LATER, late);
+	else if (m->failed)
 		answer_set(&m->answer, VERDICT_LATER, "4.3.1 no room for the message now");
 	else
 		commit_message(m->config, &envelope, m->spool.fd, &m->answer);
 	if (m->answer.verdict == VERDICT_YES) {
 		char text[96 + NEW_PATH_MAX];
-		const char *forward = m->recipients[first].forward;
+		const char *forward = recipients->forward;
 		(void)snprintf(text, sizeof text, "2.0.0 %s %s%s", m->id,
 		    forward[0] != 0 ? "forwarded to " : "delivered", forward);
 		answer_set(&m->answer, VERDICT_YES, text);
+		m->refusals = 0;
 	}
-	log_message(m, first, count);
 }
 
-/* By LMTP: to the next recipient alone (RFC 2033 4.2).  Two with the same mailbox get one copy, and the
-   same answer. */
+/* By LMTP: to the mailbox of the next recipient, for all who have it (RFC 2033 4.2). */
 static void
 deliver_next(struct monitor *m)
 {
-	size_t this = m->answered++, same = 0;
+	static struct recipient group[RECIPIENTS_MOST]; /* commit_message changes their order */
+	size_t this = m->next++, count = 0;
 
-	while (strcmp(m->recipients[same].mailbox, m->recipients[this].mailbox) != 0)
-		same++;
-	if (same < this && !m->recipients[this].foreign) {
-		m->answer = m->answers[same];
-		log_message(m, this, 1);
-	} else {
-		deliver(m, this, 1);
+	if (!m->has_answer[this]) {
+		group[count++] = m->recipients[this];
+		for (size_t i = this + 1; i < m->count; i++)
+			if (commit_same_mailbox(&m->recipients[this], &m->recipients[i]))
+				group[count++] = m->recipients[i];
+		deliver(m, group, count);
+		for (size_t i = this; i < m->count; i++)
+			if (i == this ||
+			    commit_same_mailbox(&m->recipients[this], &m->recipients[i])) {
+				m->answers[i] = m->answer;
+				m->has_answer[i] = true;
+			}
 	}
-	m->answers[this] = m->answer;
+	m->answer = m->answers[this];
+	log_message(m, this, 1);
+}
+
+/* The session must be able to say what came of a message: once after its time, or it could go on for
+   ever, but then to each recipient. */
+static void
+grant_answer(struct monitor *m, bool first)
+{
+	m->answered_at = clock_now();
+	int64_t until = m->answered_at + ANSWER_GRACE * 1000;
+	if (m->deadline >= until || (m->extended && first))
+		return;
+	m->deadline = until;
+	m->extended = true;
 }
 
 bool
@@ -285,18 +347,16 @@ serve_end(struct monitor *m, const struct request *request)
 		log_line(LOG_ERR, "message id=%s cannot be sealed: %s", m->id, strerror(errno));
 		m->failed = true;
 	}
-	if (m->config->number[KEY_PROTOCOL])
+	bool first = m->next == 0, lmtp = m->config->number[KEY_PROTOCOL] != 0;
+	if (lmtp) {
 		deliver_next(m);
-	else
-		deliver(m, 0, m->count);
-	if (!m->config->number[KEY_PROTOCOL] || m->answered == m->count)
-		forget(m);
-	/* The session must be able to say what came of it; once, or it could go on for ever. */
-	m->told = clock_now();
-	if (!m->extended && clock_left(m->deadline) < ANSWER_GRACE * 1000) {
-		m->deadline = m->told + ANSWER_GRACE * 1000;
-		m->extended = true;
+	} else {
+		deliver(m, m->recipients, m->count);
+		log_message(m, 0, m->count);
 	}
+	if (!lmtp || m->next == m->count)
+		forget(m);
+	grant_answer(m, first);
 	return true;
 }
 

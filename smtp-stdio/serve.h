@@ -35,22 +35,26 @@ struct monitor {
 	pid_t session;
 	uid_t session_uid;
 	enum state state;
-	int64_t deadline; /* of the whole session */
-	int64_t patience; /* of the next packet */
-	int64_t told;     /* when a message was answered last */
-	bool extended;    /* the deadline was put off, for the answer to a message */
-	bool stopping;    /* SIGTERM has come, and the deadline is near */
+	int64_t deadline;    /* of the whole session */
+	int64_t patience;    /* of the next packet */
+	int64_t answered_at; /* when a message was, last */
+	bool extended;       /* the deadline was put off, for the answer to a message */
+	bool stopping;       /* SIGTERM has come, and the deadline is near */
 	unsigned messages, deliveries;
-	uint64_t total; /* octets of all messages */
+	unsigned refusals; /* of recipients, since the last message that was delivered */
+	uint64_t total;    /* octets of all messages */
+	uint64_t refused; /* notes of messages that were refused; each stands for BODY_MAX octets */
 	char protocol[8], helo[DOMAIN_MAX + 1];
 	/* the message */
 	char sender[MAILBOX_MAX + 1];
-	bool utf8; /* it was sent with SMTPUTF8 */
+	bool utf8, binary; /* it was sent with SMTPUTF8, BODY=BINARYMIME */
 	char id[48];
 	size_t count;
 	struct recipient recipients[RECIPIENTS_MOST];
-	struct answer answers[RECIPIENTS_MOST]; /* by LMTP, of the first `answered` recipients */
-	size_t answered;
+	/* by LMTP: the recipient whose answer is due, and the answers that are there already */
+	size_t next;
+	bool has_answer[RECIPIENTS_MOST];
+	struct answer answers[RECIPIENTS_MOST];
 	struct spool spool;
 	uint64_t octets; /* without our own lines */
 	bool failed;     /* it could not be kept: it will be refused at its end */

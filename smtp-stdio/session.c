@@ -202,7 +202,7 @@ session_run(const struct session_settings *settings)
 			break;
 		case SMTP_CLOSE:
 			send_replies(s);
-			if (s->waits && s->smtp.why != 0)
+			if (s->waits && event.farewell)
 				hear_out(s);
 			return;
 		}

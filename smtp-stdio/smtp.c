@@ -29,7 +29,7 @@ end_line(struct smtp *s)
 	if (!s->line_bare)
 		verbs_do_line(s);
 	if (s->mode == SMTP_LINE && !s->told)
-		tell(s, REQUEST_NOTE, &note, 1);
+		events_tell(s, REQUEST_NOTE, &note, 1);
 	next_line(s);
 }
 
@@ -62,7 +62,7 @@ take_line(struct smtp *s, const unsigned char *in, size_t len)
 	size_t at = 0;
 
 	if (s->fresh && s->line_len == 0 && in[0] == TLS_HANDSHAKE) {
-		give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
+		events_give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
 		return len;
 	}
 	while (at < len && s->owed_to == 0 && s->mode == SMTP_LINE)
@@ -74,17 +74,17 @@ take_line(struct smtp *s, const unsigned char *in, size_t len)
 
 /* A message is whole: what it will be told, if it is refused, and how often. */
 static void
-end_message(struct smtp *s, enum reply no)
+end_message(struct smtp *s, enum reply refusal)
 {
-	if (no == REPLIES && s->header.received > HOPS_MOST)
-		no = REPLY_HOPS;
-	s->refusal = no;
+	if (refusal == REPLY_NONE && s->header.received > HOPS_MOST)
+		refusal = REPLY_HOPS;
+	s->refusal = refusal;
 	s->due = s->settings->protocol == SMTP_LMTP ? s->recipients : 1;
 	s->now = true;
 	s->alone = false;
 	s->mode = SMTP_EACH;
-	if (no != REPLIES)
-		forget(s);
+	if (refusal != REPLY_NONE)
+		events_forget(s);
 }
 
 /* The next answer to a message: one in all, or by LMTP one for each recipient (RFC 2033 4.2). */
@@ -99,10 +99,10 @@ answer_each(struct smtp *s)
 		return;
 	}
 	s->due--;
-	if (s->refusal != REPLIES)
-		reply_to_message(s, s->refusal);
+	if (s->refusal != REPLY_NONE)
+		events_reply_to_message(s, s->refusal);
 	else
-		ask(s, REQUEST_END, "", 0);
+		events_ask(s, REQUEST_END, "", 0);
 }
 
 static void
@@ -114,32 +114,11 @@ give_piece(struct smtp *s, const unsigned char *piece, size_t count, struct smtp
 	*event = (struct smtp_event){.what = SMTP_PIECE, .octets = piece, .len = count};
 }
 
-/* Sets the event if there is a piece of the message. */
-static size_t
-take_body(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
-{
-	uint64_t left = s->settings->octets_limit - s->octets;
-	const unsigned char *piece;
-	size_t count;
-
-	if (left == 0) {
-		give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
-		return 0;
-	}
-	size_t taken = body_step(&s->body, in, len < left ? len : (size_t)left, &piece, &count);
-	s->octets += taken;
-	/* A message that will be refused is read to its end, and not kept. */
-	bool large = s->body.octets > s->settings->size_limit;
-	if (!s->body.bare && !large)
-		give_piece(s, piece, count, event);
-	if (s->body.at == BODY_DONE)
-		end_message(s, s->body.bare ? REPLY_BARE_NEWLINE
-			       : large      ? REPLY_TOO_LARGE
-					    : REPLIES);
-	return taken;
-}
-
-/* A chunk that was refused has been read.  One that is too much ends its message, too. */
+/*
+ * A chunk that was refused has been read.  One that was too much spoils its message, which goes on to
+ * its LAST (RFC 3030 2).  By LMTP a LAST has as many replies as there are recipients, and none where
+ * there is none (RFC 2033 4.3).
+ */
 static void
 end_refused(struct smtp *s)
 {
@@ -151,31 +130,83 @@ end_refused(struct smtp *s)
 	}
 	s->mode = SMTP_LINE;
 	if (large) {
-		forget(s);
-		reply_to_message(s, s->refusal);
-	} else {
-		reply(s, s->refusal);
+		unsigned recipients = s->recipients;
+		events_forget(s);
+		s->phase = SMTP_SPOILED;
+		s->recipients = recipients;
+		events_reply_to_message(s, REPLY_TOO_LARGE);
+	} else if (s->refusal != REPLY_NO_RCPT_LMTP || !s->chunk.last) {
+		events_reply(s, s->refusal);
 	}
+}
+
+/* The monitor hears of what a message brings, and so of its pace; of one that is refused it hears by a
+   note for each BODY_MAX octets.  How many are left before the next? */
+static uint64_t
+before_note(uint64_t taken)
+{
+	return BODY_MAX - taken % BODY_MAX;
+}
+
+static void
+note_refused(struct smtp *s, uint64_t taken)
+{
+	static const char note = NOTE_REFUSED;
+
+	if (taken > 0 && taken % BODY_MAX == 0)
+		events_tell(s, REQUEST_NOTE, &note, 1);
+}
+
+/* Sets the event if there is a piece of the message. */
+static size_t
+take_body(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
+{
+	uint64_t left = s->settings->octets_limit - s->octets;
+	uint64_t most = left < before_note(s->octets) ? left : before_note(s->octets);
+	const unsigned char *piece;
+	size_t count;
+
+	if (left == 0) {
+		events_give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
+		return 0;
+	}
+	size_t taken = body_step(&s->body, in, len < most ? len : (size_t)most, &piece, &count);
+	s->octets += taken;
+	/* A message that will be refused is read to its end, and not kept. */
+	bool large = s->body.octets > s->settings->size_limit;
+	if (!s->body.bare && !large)
+		give_piece(s, piece, count, event);
+	else if (taken > 0)
+		note_refused(s, s->octets);
+	if (s->body.at == BODY_DONE)
+		end_message(s, s->body.bare ? REPLY_BARE_NEWLINE
+			       : large      ? REPLY_TOO_LARGE
+					    : REPLY_NONE);
+	return taken;
 }
 
 static size_t
 take_chunk(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
 {
+	bool refused = s->refusal != REPLY_NONE;
+	uint64_t most = refused ? before_note(s->chunk.size - s->chunk.left) : len;
 	const unsigned char *piece;
 	size_t count;
 
-	size_t taken = chunk_step(&s->chunk, in, len, &piece, &count);
-	if (s->refusal == REPLIES)
+	size_t taken = chunk_step(&s->chunk, in, len < most ? len : (size_t)most, &piece, &count);
+	if (!refused)
 		give_piece(s, piece, count, event);
+	else if (taken > 0)
+		note_refused(s, s->chunk.size - s->chunk.left);
 	if (!chunk_done(&s->chunk))
 		return taken;
-	if (s->refusal != REPLIES) {
+	if (refused) {
 		end_refused(s);
 	} else if (s->chunk.last) {
-		end_message(s, REPLIES);
+		end_message(s, REPLY_NONE);
 	} else {
 		s->mode = SMTP_LINE;
-		reply_to_message(s, REPLY_CHUNK);
+		events_reply_to_message(s, REPLY_CHUNK);
 	}
 	return taken;
 }
@@ -204,20 +235,20 @@ smtp_begin(struct smtp *s, const struct smtp_settings *settings)
 	memcpy(text + n, greetings[settings->protocol].text,
 	    strlen(greetings[settings->protocol].text) + 1);
 	s->reply_len = reply_write(s->reply, greetings[settings->protocol].reply, text);
-	give_reply(s);
+	events_give_reply(s);
 }
 
 void
 smtp_timeout(struct smtp *s)
 {
-	give_up(s, REPLY_TIMEOUT, NOTE_SILENT);
+	events_give_up(s, REPLY_TIMEOUT, NOTE_SILENT);
 }
 
 void
 smtp_hasty(struct smtp *s)
 {
-	owe_nothing(s);
-	give_up(s, REPLY_HASTY, NOTE_HASTY);
+	events_drop(s);
+	events_give_up(s, REPLY_HASTY, NOTE_HASTY);
 }
 
 size_t
@@ -226,7 +257,7 @@ smtp_step(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event
 	size_t taken = 0;
 
 	*event = (struct smtp_event){.what = SMTP_WANT};
-	while (event->what == SMTP_WANT && !next_event(s, event)) {
+	while (event->what == SMTP_WANT && !events_next(s, event)) {
 		const unsigned char *rest = in + taken;
 		size_t left = len - taken;
 		switch (s->mode) {
@@ -249,11 +280,12 @@ smtp_step(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event
 			answer_each(s);
 			break;
 		case SMTP_FED_UP:
-			say_farewell(s);
+			events_farewell(s);
 			break;
 		case SMTP_HELD: /* only if the caller owes an answer */
 		case SMTP_SHUT:
 			event->what = SMTP_CLOSE;
+			event->farewell = s->said_farewell;
 			break;
 		}
 	}
@@ -289,6 +321,7 @@ accepted(struct smtp *s)
 {
 	if (s->question == REQUEST_FROM) {
 		s->phase = SMTP_MAIL;
+		s->recipients = 0;
 		s->messages++;
 	} else if (s->question == REQUEST_RCPT) {
 		s->phase = SMTP_RCPT;
@@ -308,10 +341,10 @@ smtp_answer(struct smtp *s, const struct answer *answer)
 		return;
 	s->mode = s->resume;
 	if (s->question == REQUEST_PAUSE) {
-		give_reply(s);
+		events_give_reply(s);
 		return;
 	}
 	if (yes)
 		accepted(s);
-	reply_with(s, reply_to(s->question, answer->verdict, answer->len > 0), answer);
+	events_reply_with(s, reply_to(s->question, answer->verdict, answer->len > 0), answer);
 }

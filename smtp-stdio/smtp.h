@@ -45,11 +45,12 @@ enum smtp_mode {
 };
 
 enum smtp_phase {
-	SMTP_NEW,    /* no HELO, EHLO or LHLO yet */
-	SMTP_HELLO,  /* between messages */
-	SMTP_MAIL,   /* there is a sender */
-	SMTP_RCPT,   /* and a recipient */
-	SMTP_CHUNKS, /* and the begin of a message, by BDAT */
+	SMTP_NEW,     /* no HELO, EHLO or LHLO yet */
+	SMTP_HELLO,   /* between messages */
+	SMTP_SPOILED, /* a chunk was too much, and its message is not at its end (RFC 3030 2) */
+	SMTP_MAIL,    /* there is a sender */
+	SMTP_RCPT,    /* and a recipient */
+	SMTP_CHUNKS,  /* and the begin of a message, by BDAT */
 	SMTP_PHASES
 };
 
@@ -68,6 +69,7 @@ struct smtp_event {
 	bool now;
 	bool alone; /* of SMTP_REPLY: a client may send nothing behind the command that this replies
 		       to until it has the reply (RFC 2920 3.1); see smtp_hasty */
+	bool farewell; /* of SMTP_CLOSE: we said it, and the client may be sending still */
 	enum request_letter letter;  /* of SMTP_TELL, SMTP_ASK */
 	const unsigned char *octets; /* valid until the next call */
 	size_t len;
@@ -90,12 +92,14 @@ struct smtp {
 	struct body body;
 	struct chunk chunk;
 	struct header header;
-	enum reply refusal; /* of the chunk or the message that is read; REPLIES: none */
+	enum reply refusal; /* of the chunk or the message that is read, or REPLY_NONE */
 	unsigned due;       /* answers to the message that are still to be given */
 	/* the session */
+	bool pipelining; /* it was offered */
 	uint64_t octets; /* of messages, refused ones too */
-	unsigned messages, errors, junk;
+	unsigned messages, errors, junk, overshoot;
 	enum reply farewell; /* in SMTP_FED_UP */
+	bool said_farewell;
 	enum request_note why;
 	/* the command line so far */
 	bool fresh; /* it is the first */

@@ -53,10 +53,11 @@ child(const struct spawn_order *order, int message, int says, int hand)
 
 	(void)umask(077);
 	(void)sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || rlimits_usual_files() < 0 ||
-	    stand_apart() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
-	    sigaction(SIGXFSZ, &normal, NULL) < 0 || dup2(message, 0) < 0 || dup2(says, 1) < 0 ||
-	    dup2(says, 2) < 0)
+	/* SIGTERM first: a handler that ran here would write to the monitor's memory. */
+	if (sigaction(SIGTERM, &normal, NULL) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
+	    rlimits_usual_files() < 0 || stand_apart() < 0 ||
+	    sigaction(SIGPIPE, &normal, NULL) < 0 || sigaction(SIGXFSZ, &normal, NULL) < 0 ||
+	    dup2(message, 0) < 0 || dup2(says, 1) < 0 || dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)

@@ -5,16 +5,18 @@
 
 #include "events.h"
 #include "help.h"
+#include "word.h"
 
 /* ---- what is permitted when ---------------------------------------------------------------- */
 
 enum {
 	IN_NEW = 1 << SMTP_NEW,
 	IN_HELLO = 1 << SMTP_HELLO,
+	IN_SPOILED = 1 << SMTP_SPOILED,
 	IN_MAIL = 1 << SMTP_MAIL,
 	IN_RCPT = 1 << SMTP_RCPT,
 	IN_CHUNKS = 1 << SMTP_CHUNKS,
-	ANY = IN_NEW | IN_HELLO | IN_MAIL | IN_RCPT | IN_CHUNKS
+	ANY = IN_NEW | IN_HELLO | IN_SPOILED | IN_MAIL | IN_RCPT | IN_CHUNKS
 };
 
 /* RFC 5321 4.1.4.  `refusals` are for the phases, in their order, where the verb is not permitted. */
@@ -30,14 +32,14 @@ static const struct rule {
     [VERB_HELO] = {ANY, false, true, true, true, {0}},
     [VERB_EHLO] = {ANY, false, true, true, true, {0}},
     [VERB_LHLO] = {ANY, false, true, true, true, {0}},
-    [VERB_MAIL] = {IN_HELLO, false, false, false, false,
-	{REPLY_NO_HELLO, 0, REPLY_NESTED, REPLY_NESTED, REPLY_NESTED}},
+    [VERB_MAIL] = {IN_HELLO | IN_SPOILED, false, false, false, false,
+	{REPLY_NO_HELLO, 0, 0, REPLY_NESTED, REPLY_NESTED, REPLY_NESTED}},
     [VERB_RCPT] = {IN_MAIL | IN_RCPT, false, false, false, false,
-	{REPLY_NO_HELLO, REPLY_NO_MAIL, 0, 0, REPLY_BEGUN}},
+	{REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_NO_MAIL, 0, 0, REPLY_BEGUN}},
     [VERB_DATA] = {IN_RCPT, true, true, true, false,
-	{REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_NO_RCPT, 0, REPLY_BEGUN}},
+	{REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_NO_MAIL, REPLY_NO_RCPT, 0, REPLY_BEGUN}},
     [VERB_BDAT] = {IN_RCPT | IN_CHUNKS, false, false, false, false,
-	{REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_NO_RCPT, 0, 0}},
+	{REPLY_NO_HELLO, REPLY_NO_MAIL, REPLY_TOO_LARGE, REPLY_NO_RCPT, 0, 0}},
     [VERB_RSET] = {ANY, true, false, false, true, {0}},
     [VERB_NOOP] = {ANY, false, true, true, true, {0}},
     [VERB_QUIT] = {ANY, true, true, false, false, {0}},
@@ -94,7 +96,7 @@ reply_extensions(struct smtp *s)
 	at = put_count(text, at, "\nLIMITS MAILMAX=", settings->message_limit, 0);
 	at = put_count(text, at, " RCPTMAX=", settings->recipient_limit, 0);
 	put(text, at, "\nHELP");
-	reply_text(s, REPLY_EHLO, text);
+	events_reply_text(s, REPLY_EHLO, text);
 }
 
 static void
@@ -105,16 +107,17 @@ do_hello(struct smtp *s, const struct command *command)
 							    : "LMTP ";
 
 	if (!address_hello(command->argument, command->len)) {
-		reply(s, REPLY_SYNTAX_HELO);
+		events_reply(s, REPLY_SYNTAX_HELO);
 		return;
 	}
-	forget(s); /* RFC 5321 4.1.4: as RSET does */
+	events_forget(s); /* RFC 5321 4.1.4: as RSET does */
 	s->phase = SMTP_HELLO;
+	s->pipelining = command->verb != VERB_HELO;
 	size_t at = put(s->request, 0, protocol);
 	memcpy(s->request + at, command->argument, command->len);
-	tell(s, REQUEST_HELLO, s->request, at + command->len);
+	events_tell(s, REQUEST_HELLO, s->request, at + command->len);
 	if (command->verb == VERB_HELO)
-		reply_text(s, REPLY_HELO, s->settings->hostname);
+		events_reply_text(s, REPLY_HELO, s->settings->hostname);
 	else
 		reply_extensions(s);
 }
@@ -127,7 +130,7 @@ refusal_of(enum fine fine, enum reply syntax, enum reply utf8)
 {
 	switch (fine) {
 	case FINE:
-		return REPLIES;
+		return REPLY_NONE;
 	case BAD_OCTETS:
 	case BAD_CONTROL:
 	case BAD_SYNTAX:
@@ -147,53 +150,56 @@ do_mail(struct smtp *s, const struct command *command)
 {
 	struct mail_arguments arguments;
 
-	enum reply no =
+	enum reply refusal =
 	    refusal_of(command_mail(command, &arguments), REPLY_SYNTAX_MAIL, REPLY_UTF8_MAIL);
-	if (no == REPLIES && arguments.size > s->settings->size_limit)
-		no = REPLY_TOO_LARGE;
-	if (no != REPLIES) {
-		reply(s, no);
+	if (refusal == REPLY_NONE && arguments.size > s->settings->size_limit)
+		refusal = REPLY_TOO_LARGE;
+	if (refusal != REPLY_NONE) {
+		events_reply(s, refusal);
 		return;
 	}
 	if (s->messages >= s->settings->message_limit) {
-		give_up(s, REPLY_MESSAGES_MANY, NOTE_MESSAGES);
+		events_give_up(s, REPLY_MESSAGES_MANY, NOTE_MESSAGES);
 		return;
 	}
 	if (arguments.size > s->settings->octets_limit - s->octets) {
-		give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
+		events_give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
 		return;
 	}
 	s->binary = arguments.binary;
 	s->utf8 = arguments.utf8;
-	s->request[0] = arguments.utf8 ? FORM_UTF8 : FORM_ASCII;
+	s->request[0] =
+	    (char)('0' + (arguments.utf8 ? FORM_UTF8 : 0) + (arguments.binary ? FORM_BINARY : 0));
 	memcpy(s->request + 1, arguments.from.text, arguments.from.len);
-	ask(s, REQUEST_FROM, s->request, 1 + arguments.from.len);
+	events_ask(s, REQUEST_FROM, s->request, 1 + arguments.from.len);
 }
 
 static void
 do_rcpt(struct smtp *s, const struct command *command)
 {
-	enum reply no = refusal_of(
+	enum reply refusal = refusal_of(
 	    command_rcpt(command, s->utf8, &s->address), REPLY_SYNTAX_RCPT, REPLY_UTF8_RCPT);
 
-	if (no == REPLIES && s->recipients >= s->settings->recipient_limit)
-		no = REPLY_RCPTS_MANY;
-	if (no != REPLIES)
-		reply(s, no);
+	if (refusal == REPLY_NONE && s->recipients >= s->settings->recipient_limit) {
+		refusal = REPLY_RCPTS_MANY;
+		s->excess = ++s->overshoot > OVERSHOOT_MOST;
+	}
+	if (refusal != REPLY_NONE)
+		events_reply(s, refusal);
 	else
-		ask(s, REQUEST_RCPT, s->address.text, s->address.len);
+		events_ask(s, REQUEST_RCPT, s->address.text, s->address.len);
 }
 
 static void
 do_vrfy(struct smtp *s, const struct command *command)
 {
-	enum reply no =
+	enum reply refusal =
 	    refusal_of(command_vrfy(command, &s->address), REPLY_SYNTAX_VRFY, REPLY_UTF8_RCPT);
 
-	if (no != REPLIES)
-		reply(s, no);
+	if (refusal != REPLY_NONE)
+		events_reply(s, refusal);
 	else
-		ask(s, REQUEST_VERIFY, s->address.text, s->address.len);
+		events_ask(s, REQUEST_VERIFY, s->address.text, s->address.len);
 }
 
 /* ---- the message --------------------------------------------------------------------------- */
@@ -202,44 +208,44 @@ static void
 do_data(struct smtp *s)
 {
 	if (s->binary) {
-		reply(s, REPLY_BINARY);
+		events_reply(s, REPLY_BINARY);
 		return;
 	}
 	body_begin(&s->body, s->settings->normalize);
 	header_begin(&s->header);
 	s->mode = SMTP_BODY;
-	reply(s, REPLY_DATA);
+	events_reply(s, REPLY_DATA);
 }
 
 /* A chunk's octets follow the line whatever becomes of it (RFC 3030 2): one that is refused, because
    of its place or its size, is thrown away when it has been read. */
 static void
-do_bdat(struct smtp *s, const struct command *command, enum reply no)
+do_bdat(struct smtp *s, const struct command *command, enum reply refusal)
 {
 	uint64_t size;
 	bool last;
 
 	if (command_bdat(command, &size, &last) != FINE) {
-		reply(s, REPLY_SYNTAX_BDAT);
-		give_up(s, REPLY_STRAY, NOTE_STRAY);
+		events_reply(s, REPLY_SYNTAX_BDAT);
+		events_give_up(s, REPLY_STRAY, NOTE_STRAY);
 		return;
 	}
 	if (size > s->settings->octets_limit - s->octets) {
-		give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
+		events_give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
 		return;
 	}
 	s->octets += size;
-	if (no == REPLIES && s->phase == SMTP_RCPT) {
+	if (refusal == REPLY_NONE && s->phase == SMTP_RCPT) {
 		chunk_begin(&s->chunk, s->binary);
 		header_begin(&s->header);
 		s->phase = SMTP_CHUNKS;
 	}
-	if (no != REPLIES)
+	if (refusal != REPLY_NONE)
 		chunk_begin(&s->chunk, false);
 	chunk_next(&s->chunk, size, last);
-	if (no == REPLIES && s->chunk.octets > s->settings->size_limit)
-		no = REPLY_TOO_LARGE;
-	s->refusal = no;
+	if (refusal == REPLY_NONE && s->chunk.octets > s->settings->size_limit)
+		refusal = REPLY_TOO_LARGE;
+	s->refusal = refusal;
 	s->now = last;
 	s->mode = SMTP_CHUNK;
 }
@@ -251,7 +257,7 @@ static void
 reply_status(struct smtp *s)
 {
 	static const char *const phases[SMTP_PHASES] = {"no hello yet", "no message begun",
-	    "a sender, no recipient", "a sender", "a message begun by BDAT"};
+	    "a message refused", "a sender, no recipient", "a sender", "a message begun by BDAT"};
 	const struct smtp_settings *settings = s->settings;
 	char text[REPLY_MAX];
 
@@ -261,20 +267,21 @@ reply_status(struct smtp *s)
 	at = put_count(text, at, "\nmessages ", s->messages, settings->message_limit);
 	at = put_count(text, at, ", octets ", s->octets, settings->octets_limit);
 	put_count(text, at, ", errors ", s->errors, settings->error_limit);
-	reply_text(s, REPLY_STATUS, text);
+	events_reply_text(s, REPLY_STATUS, text);
 }
 
 static void
 do_help(struct smtp *s, const struct command *command)
 {
-	const char *text = help_text(command->argument, command->len);
+	bool lmtp = s->settings->protocol == SMTP_LMTP;
+	const char *text = help_text(command->argument, command->len, lmtp);
 
-	if (command_is(command->argument, command->len, "STATUS"))
+	if (word_is(command->argument, command->len, "STATUS"))
 		reply_status(s);
 	else if (text != NULL)
-		reply_text(s, REPLY_HELP, text);
+		events_reply_text(s, REPLY_HELP, text);
 	else
-		reply(s, REPLY_NO_HELP);
+		events_reply(s, REPLY_NO_HELP);
 }
 
 /* ---- a command ----------------------------------------------------------------------------- */
@@ -297,19 +304,16 @@ do_permitted(struct smtp *s, const struct command *command)
 	case VERB_DATA:
 		do_data(s);
 		break;
-	case VERB_BDAT:
-		do_bdat(s, command, REPLIES);
-		break;
 	case VERB_RSET:
-		forget(s);
-		reply(s, REPLY_RESET);
+		events_forget(s);
+		events_reply(s, REPLY_RESET);
 		break;
 	case VERB_NOOP:
-		reply(s, REPLY_NOOP);
+		events_reply(s, REPLY_NOOP);
 		break;
 	case VERB_QUIT:
-		forget(s);
-		reply(s, REPLY_BYE);
+		events_forget(s);
+		events_reply(s, REPLY_BYE);
 		s->mode = SMTP_SHUT;
 		break;
 	case VERB_VRFY:
@@ -319,12 +323,13 @@ do_permitted(struct smtp *s, const struct command *command)
 		do_help(s, command);
 		break;
 	case VERB_UNOFFERED:
-		reply(s, REPLY_UNOFFERED);
+		events_reply(s, REPLY_UNOFFERED);
 		break;
 	case VERB_UNKNOWN:
+	case VERB_BDAT: /* its octets are to come, whether it is permitted or not */
 	case VERB_FOREIGN:
 	case VERBS:
-		reply(s, REPLY_UNKNOWN);
+		events_reply(s, REPLY_UNKNOWN);
 		break;
 	}
 }
@@ -340,14 +345,15 @@ verb_here(const struct smtp *s, enum verb verb)
 	return verb;
 }
 
-/* Why the command is not permitted here, or REPLIES. */
+/* Why the command is not permitted here, or REPLY_NONE. */
 static enum reply
-refusal(const struct smtp *s, const struct rule *rule)
+refusal_here(const struct smtp *s, const struct rule *rule)
 {
 	if (rule->phases & 1 << s->phase)
-		return REPLIES;
-	enum reply no = rule->refusals[s->phase];
-	return no == REPLY_NO_RCPT && s->settings->protocol == SMTP_LMTP ? REPLY_NO_RCPT_LMTP : no;
+		return REPLY_NONE;
+	enum reply refusal = rule->refusals[s->phase];
+	return refusal == REPLY_NO_RCPT && s->settings->protocol == SMTP_LMTP ? REPLY_NO_RCPT_LMTP
+									      : refusal;
 }
 
 static void
@@ -355,21 +361,21 @@ do_command(struct smtp *s, struct command *command)
 {
 	command->verb = verb_here(s, command->verb);
 	const struct rule *rule = &rules[command->verb];
-	enum reply no = refusal(s, rule);
+	enum reply refusal = refusal_here(s, rule);
 
 	s->now = rule->now;
-	s->alone = rule->alone;
+	s->alone = rule->alone || (!s->pipelining && command->verb != VERB_QUIT);
 	s->excess = rule->idle && ++s->junk > JUNK_MOST;
+	if (s->settings->protocol == SMTP_NULL && command->verb != VERB_QUIT)
+		refusal = REPLY_NULL;
 	if (command->verb == VERB_FOREIGN)
-		give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
-	else if (s->settings->protocol == SMTP_NULL && command->verb != VERB_QUIT)
-		reply(s, REPLY_NULL);
-	else if (rule->bare && command->len > 0)
-		reply(s, REPLY_SYNTAX);
+		events_give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
 	else if (command->verb == VERB_BDAT)
-		do_bdat(s, command, no);
-	else if (no != REPLIES)
-		reply(s, no);
+		do_bdat(s, command, refusal);
+	else if (rule->bare && command->len > 0 && refusal != REPLY_NULL)
+		events_reply(s, REPLY_SYNTAX);
+	else if (refusal != REPLY_NONE)
+		events_reply(s, refusal);
 	else
 		do_permitted(s, command);
 }
@@ -385,15 +391,15 @@ begin_line(struct smtp *s)
 
 /* A line that is not looked at further.  What comes behind a BDAT is not known then. */
 static void
-refuse_line(struct smtp *s, enum reply no, const struct command *command)
+refuse_line(struct smtp *s, enum reply refusal, const struct command *command)
 {
 	if (command->verb == VERB_FOREIGN) {
-		give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
+		events_give_up(s, REPLY_FOREIGN, NOTE_FOREIGN);
 		return;
 	}
-	reply(s, no);
+	events_reply(s, refusal);
 	if (command->verb == VERB_BDAT)
-		give_up(s, REPLY_STRAY, NOTE_STRAY);
+		events_give_up(s, REPLY_STRAY, NOTE_STRAY);
 }
 
 void

@@ -209,6 +209,27 @@ testAnAliasOfAUserIsThatUser() {
 	assertEquals "not for other domains" '550 5.7.1 mail for this domain is not taken here' "$(rcpt info@else.test)"
 }
 
+# Debian's file has it so, and nobody is root.
+testAPostmasterWhoIsAnAliasOfNobodyIsPostmasters() {
+	aliases 'mailer-daemon: postmaster' 'postmaster: root'
+	sed -i 's/^Postmaster .*/Postmaster alice/' conf
+	assertEquals "$OK"$'\n'"$OK"$'\n'"$OK" "$(rcpt postmaster Postmaster mailer-daemon)"
+	sed -i 's/^Postmaster .*/Postmaster nosuch/' conf
+	assertEquals "$WRONG" "$(rcpt postmaster)"
+}
+
+testATargetThatIsNoUserAndThenAFaultyFile() {
+	aliases 'info: nosuch' 'this line is none'
+	assertEquals "$WRONG" "$(rcpt info)"
+}
+
+testABinaryMessageIsNotForwarded() {
+	aliases 'away: erin@else.test'
+	printf 'EHLO a\r\nMAIL FROM:<a@client.test> BODY=BINARYMIME\r\nRCPT TO:<away@mx.test>\r\nRCPT TO:<alice@mx.test>\r\nQUIT\r\n' |
+		aliased | tr -d '\r' | tail -n 3 >out
+	printf '%s\n' '550 5.6.1 a binary message cannot be forwarded' "$OK" '221 2.0.0 goodbye' | diff - out || fail 'other replies'
+}
+
 testAnAliasOfThePostmaster() {
 	aliases 'abuse: postmaster'
 	assertEquals "$WRONG"$'\n'"$WRONG" "$(rcpt abuse postmaster)"
@@ -247,7 +268,7 @@ testSomebodyWhoHasMovedIsTold() {
 		'error: 551 5.1.6	New.Path+x@else.test' '"ERROR:551 New.Path+x@else.test"'
 	gives '551 5.7.1 user not local; please try <a@mx.test>' 'error:551 5.7.1 a@mx.test'
 	rcpt name >/dev/null
-	assertTrue "$(cat log)" "grep -q '^refused id=.* to=<name@mx.test> reply=\"5.7.1 user not local; please try <a@mx.test>\"$' log"
+	assertTrue "$(cat log)" "grep -q '^refused id=.* to=<name@mx.test> reply=\"5.7.1 user not local; please try .x3ca@mx.test.x3e\"$' log"
 }
 
 testAnErrorHasTheCodeAndTheTextThatAreWritten() {

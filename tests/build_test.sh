@@ -44,18 +44,18 @@ testStrippedSmtpStdioIsAtMost128KiB() {
 # file: what it may include of ours, as one extended regular expression; nothing means nothing.
 layers() {
 	cat <<-'E'
-	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|request)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|request|limits)\.h
+	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
-	smtp-stdio/monitor\.[ch]	(monitor|serve|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|utf8|limits)\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
-	smtp-stdio/(spool|log|received|clock|peer)\.[ch]	(spool|log|received|clock|peer|limits)\.h
+	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
 	smtp-stdio/limits\.h	nothing
-	smtp-stdio/main\.c	(config|log|monitor|peer|session|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
+	smtp-stdio/main\.c	(config|log|monitor|peer|session|stop|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	sandbox/.*	(policy|sandbox|landlock|identity|rlimits|signals|policies)\.h
 	E

@@ -12,6 +12,9 @@ standard input says, a line each:
   say OCTETS      send them (python's escapes)
   drip S OCTETS   send them one by one, S seconds apart, until they are sent or the other side closes
   flood N OCTETS  send them N times without reading
+  stream S N OCTETS  send them N times in each of S seconds
+  start           start the program, and nothing else
+  eof             say that nothing more will come
   term            SIGTERM to the program (which is the monitor)
   rest            print what comes until the end of the connection
 With -t each line that is heard has the whole seconds since the line before in front.
@@ -52,6 +55,11 @@ def send(octets):
         return False
 
 
+def holds_sigterm(pid):
+    status = open(f"/proc/{pid}/status").read()
+    return int(status.split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGTERM - 1
+
+
 for line in sys.stdin:
     word, _, rest = line.rstrip("\n").partition(" ")
     octets = lambda text: text.encode("latin-1").decode("unicode_escape").encode("latin-1")
@@ -76,6 +84,18 @@ for line in sys.stdin:
         for _ in range(int(count)):
             if not send(octets(text)):
                 break
+    elif word == "stream":
+        seconds, count, text = rest.split(" ", 2)
+        begin = time.monotonic()
+        for n in range(int(seconds) * int(count)):
+            if not send(octets(text)):
+                break
+            time.sleep(max(0, begin + (n + 1) / int(count) - time.monotonic()))
+    elif word == "start":
+        while open(f"/proc/{process.pid}/comm").read() != "smtp-stdio\n" or not holds_sigterm(process.pid):
+            time.sleep(0.01)
+    elif word == "eof":
+        client.shutdown(socket.SHUT_WR)
     elif word == "term":
         process.send_signal(signal.SIGTERM)
     elif word == "rest":
@@ -169,6 +189,58 @@ testWhatStandsBehindACommandThatMustBeTheLast() {
 	without_ehlo
 	heard 'a message behind DATA' '250 2.1.0 sender ok' '250 2.1.5 recipient ok' "$HASTY" end 'status 0'
 	nothing_delivered 'a message behind DATA'
+}
+
+# Who did not ask for extensions was not offered PIPELINING.
+testNothingIsPipelinedAfterHelo() {
+	rude <<-'END'
+		hear
+		say HELO client.test\r\n
+		hear
+		say MAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\n
+		rest
+	END
+	heard 'after HELO' '220 mx.test ESMTP' '250 mx.test' "$HASTY" end 'status 0'
+	rude <<-'END'
+		hear
+		say RSET\r\nNOOP\r\n
+		rest
+	END
+	heard 'before any' '220 mx.test ESMTP' "$HASTY" end 'status 0'
+	rude <<-'END'
+		hear
+		say HELO client.test\r\n
+		hear
+		say MAIL FROM:<>\r\n
+		hear
+		say RCPT TO:<b@mx.test>\r\n
+		hear
+		say DATA\r\n
+		hear
+		say x: y\r\n.\r\nQUIT\r\n
+		rest
+	END
+	assertEquals 'one at a time' 1 "$(files "$BOX/in/new")"
+}
+
+testWhoSaysNothingIsNotEarly() {
+	rude -t -o 'GreetDelay 1s' <<-'END'
+		eof
+		rest
+	END
+	heard 'only its end' '0 220 mx.test ESMTP' end 'status 0'
+	printf 'QUIT\r\n' | smtp -o 'GreetDelay 60s' >"$T/heard" 2>"$T/log" &
+	wait_for grep -q '^221' "$T/heard" || kill $!
+	assertEquals 'a pipe is not kept waiting' '220 mx.test ESMTP 221 2.0.0 goodbye' "$(tr -d '\r' <"$T/heard" | xargs)"
+}
+
+testSigtermWhileTheGreetingWaits() {
+	rude -o 'GreetDelay 60s' <<-'END'
+		start
+		term
+		rest
+	END
+	assertEquals '421 4.3.2 shutting down; closing end status 0' "$(tail -n 3 "$T/heard" | xargs)"
 }
 
 testWhatMayBePipelinedIsTaken() {
@@ -281,6 +353,16 @@ testADeliveredMessageForgivesErrors() {
 	assertEquals 'no farewell' 0 "$(grep -c ^421 "$T/heard")"
 }
 
+# Beyond its limit RCPT is told to come again, but not for ever.
+testRecipientsFarBeyondTheirLimitBecomeErrors() {
+	{
+		printf 'EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\n'
+		for ((n = 0; n < 1100; n++)); do printf 'RCPT TO:<b@mx.test>\r\n'; done
+	} | smtp -o 'RecipientLimit 1' -o 'ErrorLimit 1' -o "Mailbox $BOX/in/" >"$T/heard" 2>"$T/log"
+	assertEquals 'a thousand are free, one is the error' 1001 "$(grep -c '^452 4.5.3' "$T/heard")"
+	assertEquals '421 4.7.0 too many errors; closing' "$(tail -n 1 "$T/heard" | tr -d '\r')"
+}
+
 testIdleCommandsBecomeErrors() {
 	rude -o 'ErrorLimit 1' <<-END
 		hear
@@ -301,6 +383,8 @@ testIdleCommandsBecomeErrors() {
 # The last words reach a client that has sent more than anybody reads.
 testAFarewellIsNotLostInAFlood() {
 	rude -o 'ErrorLimit 2' <<'END'
+hear
+say EHLO client.test\r\n
 hear
 flood 20000 FROBNICATE THE QUUX\r\n
 rest
@@ -398,6 +482,41 @@ testAMessageHasItsRate() {
 	assertEquals 'as slow as is allowed' 1 "$(grep -c '^250 2.0.0 .* delivered' "$T/heard")"
 }
 
+# What is refused in its first line is heard to its end, at any rate that is allowed, and told so there.
+testARefusedMessageIsNotCalledTooSlow() {
+	local line
+	line=$(printf '%0998d' 0)
+	for first in 'bare\nLF' 'good'; do
+		python3 - "$first" "$line" <<-'END' >"$T/script"
+			import sys
+			print("hear\nsay EHLO client.test\\r\\n\nhear\nsay MAIL FROM:<>\\r\\nRCPT TO:<b@mx.test>\\r\\nDATA\\r\\n\nhear\nhear\nhear")
+			print("say " + sys.argv[1] + "\\r\\n")
+			print("stream 8 200 " + sys.argv[2] + "\\r\\n")
+			print("say .\\r\\n\nhear\nsay QUIT\\r\\n\nrest")
+		END
+		rude -o 'CommandTimeout 1s' -o 'MinimumRate 65536' <"$T/script"
+		case $first in
+		good) assertEquals "$first" 1 "$(grep -c '^250 2.0.0 .* delivered' "$T/heard")" ;;
+		*) assertEquals "$first: $(tail -n 3 "$T/heard")" 1 "$(grep -c '^550 5.5.2' "$T/heard")" ;;
+		esac
+	done
+}
+
+testMinimumRateNoneLetsAMessageRest() {
+	rude -o 'CommandTimeout 5s' -o 'MinimumRate 0' <<-END
+		$EHLO
+		say MAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n
+		hear
+		hear
+		hear
+		drip 0.3 x: y\r\n.\r\n
+		hear
+		say QUIT\r\n
+		rest
+	END
+	assertEquals 1 "$(grep -c '^250 2.0.0 .* delivered' "$T/heard")"
+}
+
 # ---- the machine stops --------------------------------------------------------------------------
 
 testSigtermBetweenCommandsAndInAMessage() {
@@ -444,6 +563,16 @@ testSigtermInADelivery() {
 	assertEquals 'heard of it' 1 "$(grep -c '^250 2.0.0 .* delivered' "$T/heard")"
 	assertEquals '421 4.3.2 shutting down; closing end status 0' "$(tail -n 3 "$T/heard" | xargs)"
 	assertContains 'delivered' "$(cat "$BOX/got")" 'x: y'
+}
+
+# Nor does a helper inherit that SIGTERM is held back.
+testACommandMayBeEnded() {
+	# shellcheck disable=SC2016  # for the command
+	printf '#!/bin/sh\ncat >/dev/null\ngrep SigBlk /proc/self/status >%s/mask\n' "$BOX" >"$T/mda"
+	chmod 755 "$T/mda"
+	printf 'EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n.\r\nQUIT\r\n' |
+		smtp -o "DeliverCommand $T/mda" -o "Mailbox $BOX/in/" >"$T/heard" 2>"$T/log"
+	assertEquals 'SigBlk: 0000000000000000' "$(xargs <"$BOX/mask")"
 }
 
 . shunit2

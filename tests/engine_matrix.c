@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-	STATES = 5,
+	STATES = 6,
 	LONG = 2049 /* octets of a line that is too long, CRLF included */
 };
 
@@ -23,6 +23,7 @@ static const struct {
     {"MAIL", "MAIL FROM:<a@client.test>\r\n", "MAIL FROM:<a@client.test>\r\n"},
     {"RCPT", "RCPT TO:<b@mx.test>\r\n", "RCPT TO:<b@mx.test>\r\nRCPT TO:<c@mx.test>\r\n"},
     {"CHUNKS", "BDAT 1\r\n\n", "BDAT 1\r\n\n"},
+    {"SPOILED", "BDAT 20\r\n12345678901234567890", "BDAT 20\r\n12345678901234567890"},
 };
 
 /* Each command right and wrong; what has no wrong argument has a control octet.  The octets of a
@@ -123,6 +124,8 @@ state_after(const struct scene *scene, const struct sent *sent)
 	run(scene, *sent, ".\r\n", &trace);
 	if (count(&trace, 'A', 'E') > ends)
 		return "BODY";
+	if (is_told(scene, sent, "BDAT 0\r\n", "552"))
+		return "SPOILED";
 	if (is_told(scene, sent, "MAIL FROM:<p@q>\r\n", "250"))
 		return "HELLO";
 	if (is_told(scene, sent, "DATA\r\n", "354"))
@@ -131,7 +134,7 @@ state_after(const struct scene *scene, const struct sent *sent)
 		return "MAIL";
 	if (is_told(scene, sent, "BDAT 0\r\n", "250"))
 		return "CHUNKS";
-	return is_told(scene, sent, "MAIL FROM:<p@q>\r\n", "503 5.5.1 say EHLO") ? "NEW" : "?";
+	return is_told(scene, sent, "MAIL FROM:<p@q>\r\n", "503 5.5.1 say hello") ? "NEW" : "?";
 }
 
 /* "250>MAIL", or "501 421>SHUT" where there are two replies. */
@@ -202,6 +205,7 @@ matrix(void)
 	const struct part part = {0};
 	struct scene scene = {.settings = usual(), .answer = play, .closure = &part};
 
+	scene.settings.size_limit = 10; /* so that twenty octets spoil a message */
 	table(&scene, "SMTP");
 	printf("\n");
 	scene.settings.protocol = SMTP_LMTP;

@@ -5,7 +5,7 @@
 
 D=$TOP/tests/dialogues
 S=$TOP/smtp-stdio
-PURE=(smtp events verbs command address literal body chunk header utf8 help reply request)
+PURE=(smtp events verbs command address literal body chunk header utf8 word help reply request)
 
 # By the machine's own compiler, with sanitizers.
 oneTimeSetUp() {

@@ -123,6 +123,26 @@ testWithoutTheParameterAnAddressIsAscii() {
 		"$(sed '1,/250 HELP/d; s/^\(.........\).*/\1/' "$T/out" | xargs)"
 }
 
+# A reply is ASCII: what is not is not told.
+testVrfyDoesNotShowWhatIsNotAscii() {
+	user jörg
+	user alice
+	says 'EHLO a' 'VRFY alice' 'VRFY jörg SMTPUTF8' 'VRFY nöbody SMTPUTF8' QUIT |
+		talk -o "Users $T/users/%u" -o 'Postmaster alice' -o 'Mailbox Maildir/' -o 'Verify yes'
+	assertEquals '250 2.1.5 252 2.5.2 550 5.1.1 221 2.0.0' "$(sed '1,/250 HELP/d; s/^\(.........\).*/\1/' "$T/out" | xargs)"
+}
+
+# Two users whose names differ are two in an environment, too.
+testTheEnvironmentKeepsLettersThatAreNotAscii() {
+	printf '#!/bin/sh\ncat >/dev/null\nenv | LC_ALL=C sort >%s/environment\n' "$BOX" >"$T/mda"
+	chmod 755 "$T/mda"
+	says 'EHLO client.test' 'MAIL FROM:<"ö|x"@bücher.test> SMTPUTF8' 'RCPT TO:<jörg@mx.test>' DATA . QUIT |
+		talk -o "DeliverCommand $T/mda" -o "Mailbox $BOX/in/"
+	assertEquals 'USER=jörg' "$(grep ^USER= "$BOX/environment")"
+	assertEquals 'RECIPIENT=jörg@mx.test' "$(grep ^RECIPIENT= "$BOX/environment")"
+	assertEquals 'SENDER=ö_x@bücher.test' "$(grep ^SENDER= "$BOX/environment")"
+}
+
 testOnlyWellFormedUtf8() {
 	local octets
 	for octets in '\xff' '\xc3' '\xc0\xaf' '\xe0\x80\xaf' '\xed\xa0\x80' '\xf4\x90\x80\x80' '\xf8\x88\x80\x80\x80' '\xc2\x85' 'a\xcc'; do
@@ -173,6 +193,8 @@ testNewlinesNormalizeHearsADeviceAndNoSmuggler() {
 # ---- the others ---------------------------------------------------------------------------------
 
 testAHostThatTakesNoMailSaysSo() {
+	printf 'EHLO a\r\nBDAT 6\r\nQUIT\r\nNOOP\r\nQUIT\r\n' | talk -o 'Users none'
+	assertEquals 'in step' '521 521 521 521 221' "$(cut -c1-3 "$T/out" | xargs)"
 	says 'EHLO a' 'MAIL FROM:<>' 'RCPT TO:<postmaster>' DATA QUIT | talk -o 'Users none'
 	printf '%s\n' '521 mx.test does not accept mail' '521 5.3.2 no mail is taken here' '521 5.3.2 no mail is taken here' \
 		'521 5.3.2 no mail is taken here' '521 5.3.2 no mail is taken here' '221 2.0.0 goodbye' | diff - "$T/out" || fail 'other replies'

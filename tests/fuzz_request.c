@@ -51,12 +51,12 @@ should_be_request(const unsigned char *data, size_t size)
 	case 'H':
 		return is_text(data + 1, size - 1);
 	case 'F':
-		return (data[1] == 'A' || data[1] == 'U') && is_utf8(data + 2, size - 2);
+		return data[1] >= '0' && data[1] <= '3' && is_utf8(data + 2, size - 2);
 	case 'R':
 	case 'V':
 		return is_utf8(data + 1, size - 1);
 	case 'N':
-		return memchr("csemohbf", data[1], 8) != NULL;
+		return memchr("crsemohbf", data[1], 9) != NULL;
 	default:
 		return true;
 	}

@@ -51,6 +51,7 @@ testSignalsThatWereBlocked() {
 testABlockedSignalStillEndsIt() {
 	local pid
 	mkfifo "$T/fifo"
+	rm -f "$T/out"
 	"${AS[@]}" "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])" "$BIN/smtp-stdio" -C /dev/null \
 		<>"$T/fifo" >"$T/out" 2>"$T/log" &
 	pid=$!

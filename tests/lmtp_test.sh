@@ -118,12 +118,111 @@ testACommandDeliversToEachAlone() {
 	assertEquals 'alice carol' "$(cd "$T/mda.d" && echo *)"
 }
 
+# Addresses of one mailbox: one copy that names them, and one answer.
+testTwoAddressesOfOneMailboxHaveOneCopyThatNamesBoth() {
+	ln -s alice "$T/users/al"
+	message alice bob al | lmtp
+	heard 'three replies' '250 2.0.0 ID delivered' '250 2.0.0 ID delivered' '250 2.0.0 ID delivered'
+	assertEquals 'one copy' 1 "$(files "$T/users/alice/Maildir/new")"
+	for user in alice al; do
+		assertTrue "$user" "grep -qx 'Delivered-To: $user@mx.test' $T/users/alice/Maildir/new/*"
+	done
+	: >"$T/users/bob/Maildir.no"
+	rm -rf "$T/users/bob/Maildir" && : >"$T/users/bob/Maildir"
+	message alice bob al bob | lmtp
+	heard 'each its own' '250 2.0.0 ID delivered' '451 4.2.0 mailbox cannot be used' '250 2.0.0 ID delivered' \
+		'451 4.2.0 mailbox cannot be used'
+}
+
+# Two who are forwarded have no mailbox here, and it is not the same one.
+testEachForwardedRecipientIsForwarded() {
+	install -d -m 777 "$T/mda.d"
+	# shellcheck disable=SC2016  # for the command
+	printf '#!/bin/sh\ncat >"%s/mda.d/$1"\n' "$T" >"$T/mda"
+	chmod 755 "$T/mda"
+	printf 'one: a@else.test\ntwo: b@else.test\n' >"$T/aliases"
+	message one two | lmtp -o "Aliases $T/aliases" -o "ForwardCommand $T/mda %r" -o 'Domain mx.test'
+	assertEquals 2 "$(grep -c '^250 2.0.0 .* forwarded to' "$T/out")"
+	assertEquals 'a@else.test b@else.test' "$(cd "$T/mda.d" && echo *)"
+}
+
+testErrorsAreNotCounted() {
+	{
+		says 'LHLO client.test' 'MAIL FROM:<a@client.test>'
+		for ((n = 0; n < 30; n++)); do says 'RCPT TO:<nobody@mx.test>'; done
+		says QUIT
+	} | lmtp -o 'ErrorLimit 2'
+	assertEquals 30 "$(grep -c '^550 5.1.1' "$T/out")"
+	assertEquals '221 2.0.0 goodbye' "$(tail -n 1 "$T/out")"
+}
+
+testAnInternationalizedMessage() {
+	mkdir "$T/users/jörg"
+	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$T/users/jörg"
+	says 'LHLO client.test' 'MAIL FROM:<a@client.test> SMTPUTF8' 'RCPT TO:<jörg@mx.test>' DATA 'x: y' . QUIT | lmtp
+	assertTrue 'protocol' "grep -q 'with UTF8LMTP id' $T/users/jörg/Maildir/new/*"
+	assertTrue 'in the log, too' "grep -q 'proto=UTF8LMTP' $T/log"
+}
+
+# A message that is too much by its chunks: a LAST has a reply for each recipient all the same.
+testAChunkThatIsTooMuch() {
+	{
+		says 'LHLO client.test' 'MAIL FROM:<a@client.test>' 'RCPT TO:<alice@mx.test>' 'RCPT TO:<bob@mx.test>' 'BDAT 70000'
+		head -c 70000 /dev/zero
+		printf 'BDAT 3 LAST\r\nabc'
+		says 'MAIL FROM:<a@client.test>' 'RCPT TO:<nobody@mx.test>'
+		printf 'BDAT 3 LAST\r\nabc'
+		says NOOP QUIT
+	} | lmtp -o 'SizeLimit 64K'
+	assertEquals 'the chunk, and two for the last' 3 "$(grep -c '^552 5.3.4' "$T/out")"
+	assertEquals 'none for nobody' '550 5.1.1 no such mailbox here 250 2.0.0 ok 221 2.0.0 goodbye' "$(tail -n 3 "$T/out" | xargs)"
+}
+
+# slow RECIPIENT ... -- a command that notes whom it delivers to, and takes two seconds.
+slow() {
+	install -d -m 777 "$T/mda.d"
+	# shellcheck disable=SC2016  # for the command
+	printf '#!/bin/sh\ncat >/dev/null\necho "$1" >>"%s/mda.d/log"\nsleep 2\n' "$T" >"$T/mda"
+	chmod 755 "$T/mda"
+}
+
+# as_heard -- who was told 250 is who was delivered to, and the others were told to come again.
+as_heard() {
+	local told late
+	told=$(grep -c '^250 2.0.0 ID delivered' "$T/out")
+	late=$(grep -c "^$1" "$T/out")
+	assertEquals "told as it was" "$(wc -l <"$T/mda.d/log")" "$told"
+	assertEquals "and the others" 3 $((told + late))
+	assertTrue "some ($told) and not all" "[ $told -ge 1 -a $late -ge 1 ]"
+	assertEquals 'logged as well' "$told $late" "$(grep -c '^delivered' "$T/log") $(grep -c '^failed' "$T/log")"
+}
+
+testWhenTheSessionHasLastedTooLongNothingMoreIsBegun() {
+	slow
+	message alice bob carol | lmtp -o "DeliverCommand $T/mda %u" -o 'SessionTimeout 3s'
+	as_heard '451 4.4.2 the session'
+}
+
+testWhenTheMachineStopsNothingMoreIsBegun() {
+	slow
+	message alice bob carol >"$T/asked"
+	smtp -l -o "Users $T/users/%u" -o 'Postmaster alice' -o "DeliverCommand $T/mda %u" <"$T/asked" >"$T/said" 2>"$T/log" &
+	local pid=$!
+	wait_for test -s "$T/mda.d/log"
+	kill "$(pgrep -f "^$BIN/smtp-stdio.*DeliverCommand $T/mda" | head -n 1)"
+	wait $pid
+	tr -d '\r' <"$T/said" | sed -E 's/^250 2\.0\.0 [0-9a-f.]+ delivered/250 2.0.0 ID delivered/' >"$T/out"
+	as_heard '451 4.3.2 shutting down'
+	assertTrue 'in the end' "grep -q '^421 4.3.2 shutting down\|^221' $T/out"
+}
+
 # A session that has been taken over asks for no recipient twice, and for nothing between the answers.
 testAHostileSessionGetsEachAnswerOnce() {
 	cp "$O/bin/hostile" "$BIN/"
-	local begin='7:HLMTP a5:FAa@b?14:Ralice@mx.test?12:Rbob@mx.test?6:Bhello' case want
+	local begin='7:HLMTP a5:F0a@b?14:Ralice@mx.test?12:Rbob@mx.test?6:Bhello' case want
 	for case in "1:E?1:E?1:E?|a request is out of turn" "1:E?1:X|a request is out of turn" \
 		"1:E?14:Rcarol@mx.test?|a request is out of turn" "1:E?1:P?|a request is out of turn" \
+		"1:E?14:Valice@mx.test?|a request is out of turn" "1:E?2:Nc|a request is out of turn" \
 		"1:E?2:Bx|a request is out of turn"; do
 		want=${case#*|}
 		printf '%s%s!' "$begin" "${case%|*}" | timeout 10 "$BIN/hostile" -l -C /dev/null -o "DeliverPath $BIN/deliver" \
@@ -138,9 +237,10 @@ testItIsNotSpokenOnPort25() {
 	need_root || return 0
 	cat >"$T/port.py" <<-'END'
 		import socket, subprocess, sys
-		for port in 25, 24:
-		    listener = socket.create_server(("127.0.0.1", port))
-		    client = socket.create_connection(("127.0.0.1", port))
+		for host, port in ("127.0.0.1", 25), ("::1", 25), ("127.0.0.1", 24):
+		    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+		    listener = socket.create_server((host, port), family=family)
+		    client = socket.create_connection((host, port))
 		    server = listener.accept()[0]
 		    process = subprocess.Popen(sys.argv[1:], stdin=server, stdout=server)
 		    server.close()
@@ -150,8 +250,8 @@ testItIsNotSpokenOnPort25() {
 		    print(process.wait(10))
 	END
 	unshare -n sh -c "ip link set lo up && python3 $T/port.py $BIN/smtp-stdio -l -C /dev/null -o 'Hostname mx.test'" >"$T/out" 2>"$T/log"
-	printf '%s\n' '421 4.3.5 misconfigured; closing' 78 '220 mx.test LMTP' 0 | diff - "$T/out" || fail "$(cat "$T/log")"
-	assertEquals '-o: Protocol: LMTP is not for port 25 (RFC 2033 5)' "$(grep Protocol "$T/log")"
+	printf '%s\n' '421 4.3.5 misconfigured; closing' 78 '421 4.3.5 misconfigured; closing' 78 '220 mx.test LMTP' 0 | diff - "$T/out" || fail "$(cat "$T/log")"
+	assertEquals '-o: Protocol: LMTP is not for port 25 (RFC 2033 5)' "$(grep Protocol "$T/log" | sort -u)"
 }
 
 . shunit2

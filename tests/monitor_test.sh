@@ -8,7 +8,7 @@ last_words=$'421 4.3.0 service not available; closing\r\n'
 slow_words=$'421 4.4.2 too slow, or too long; closing\r\n'
 # N is a note of a command, G one that gives the client up.
 readonly LETTERS=(H F R B E X V N P G)
-declare -rA PACKET=([H]='8:HSMTP me' [F]='5:FAa@b?' [R]='14:Ralice@mx.test?' [B]='6:Bhello' [E]='1:E?'
+declare -rA PACKET=([H]='8:HSMTP me' [F]='5:F0a@b?' [R]='14:Ralice@mx.test?' [B]='6:Bhello' [E]='1:E?'
 	[X]='1:X' [V]='14:Valice@mx.test?' [N]='2:Nc' [P]='1:P?' [G]='2:Ne')
 # How an honest session comes into a state.
 declare -rA WALK=([IDLE]='' [FROM]=${PACKET[F]} [RCPT]=${PACKET[F]}${PACKET[R]}
@@ -30,6 +30,7 @@ setUp() {
 		[ "$(id -u)" -ne 0 ] || chown "$n:$n" "$T/users/$user"
 	done
 	RUN=()
+	SESSION=()
 }
 
 # netstring OCTETS -- as one packet of the script.
@@ -48,7 +49,7 @@ octets() {
 # what the client and the administrator see, $status the monitor's exit status.
 hostile() {
 	timeout -k 1 5 "${RUN[@]}" "$BIN/hostile" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" \
-		-o "Users $T/users/%u" -o 'Postmaster postmaster' -o "SizeLimit 65536" -o "RecipientLimit 3" "$@" >"$T/out" 2>"$T/log"
+		-o "Users $T/users/%u" -o 'Postmaster postmaster' -o "SizeLimit 65536" -o "RecipientLimit 3" "${SESSION[@]}" "$@" >"$T/out" 2>"$T/log"
 	status=$?
 }
 
@@ -161,7 +162,7 @@ malformed() {
 	R) walk=${WALK[FROM]} said=$'Y\n' ;;
 	B | E) walk=${WALK[RCPT]} said=$'Y\nY\n' ;;
 	esac
-	[ "$1" != F ] || form=A
+	[ "$1" != F ] || form=0
 	killed "$(printf '%s %.20q, %d octets' "$1" "$2" "${#2}")" "$walk$(netstring "$1$form$2")" \
 		"${3:-a packet is malformed}" "$said"
 }
@@ -177,7 +178,7 @@ testDataThatIsMalformed() {
 	done
 	malformed H $'SMTP m\xc3\xa4'
 	killed 'a sender without its form' 1:F 'a packet is malformed'
-	killed 'a sender of another form' 5:FBa@b 'a packet is malformed'
+	killed 'a sender of another form' 5:F4a@b 'a packet is malformed'
 	for text in '' x cc C; do
 		malformed N "$text"
 	done
@@ -235,6 +236,38 @@ testTheRecipientLimit() {
 	served 'counted anew' "${WALK[FROM]}${three}1:X${WALK[FROM]}$three" $'Y\nY\nY\nY\nY\nY\nY\nY'
 }
 
+testTheLimitsOfASession() {
+	local no='a request is beyond the limits' one two
+	two=$(netstring "B$(octets 40000)")
+	printf '%s?!' "${WALK[RCPT]}${two}1:X${WALK[RCPT]}$two" >"$T/script"
+	SESSION=(-o 'SessionSizeLimit 65536')
+	killed_by_file 'octets of all messages' "$no" $'Y\nY\nY\nY\n'
+	SESSION=(-o 'MessageLimit 2')
+	one=${PACKET[F]}1:X
+	printf '%s?!' "$one$one${PACKET[F]}" >"$T/script"
+	killed_by_file 'messages' "$no" $'Y\nY\n'
+	SESSION=(-o 'SessionSizeLimit 65536')
+	printf '2:Nr2:Nr?!' >"$T/script"
+	killed_by_file 'octets that are thrown away' "$no" ''
+	SESSION=()
+}
+
+# The announcement is one message's.
+testWhatIsNotAsciiIsAnnouncedForEachMessage() {
+	killed 'the next message' "5:F1a@b?1:X5:F0a@b?$(netstring $'Rj\xc3\xb6rg@mx.test')" 'a request is beyond the limits' $'Y\nY\n'
+}
+
+# Each refusal is a line in the log: a session that has been taken over writes them as it likes, so they
+# come slowly beyond a number that no client needs.
+testAFloodOfRefusalsIsSlowedDown() {
+	local flood begin
+	printf -v flood '15:Rnobody@mx.test?%.0s' {1..1002}
+	begin=$(date +%s%N)
+	hostile < <(printf '%s' "${WALK[FROM]}$flood")
+	assertTrue 'two seconds for two of them' "[ $((($(date +%s%N) - begin) / 1000000)) -ge 2000 ]"
+	assertEquals 1002 "$(grep -c '^refused' "$T/log")"
+}
+
 testAThousandLookUpsAreNoRecipients() {
 	local flood
 	printf -v flood '15:Rnobody@mx.test?%.0s' {1..1000}
@@ -272,7 +305,7 @@ testASessionThatStallsIsEndedByTheClock() {
 }
 
 testMessagesOfOneSessionKnowNothingOfEachOther() {
-	served 'two messages' "${WALK[RCPT]}12:Rbob@mx.test?4:Bone1:E?5:FAc@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY2.0.0\nY\nY\nY2.0.0'
+	served 'two messages' "${WALK[RCPT]}12:Rbob@mx.test?4:Bone1:E?5:F0c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY2.0.0\nY\nY\nY2.0.0'
 	assertEquals 'alice' 1 "$(files "$T/users/alice/Maildir/new")"
 	assertEquals 'bob' 2 "$(files "$T/users/bob/Maildir/new")"
 	local second
@@ -284,7 +317,7 @@ testMessagesOfOneSessionKnowNothingOfEachOther() {
 }
 
 testAResetForgetsEverything() {
-	served 'reset' "${WALK[BODY]}1:X5:FAc@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY\nY2.0.0'
+	served 'reset' "${WALK[BODY]}1:X5:F0c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY\nY2.0.0'
 	assertEquals 'deliveries' 1 "$(delivered)"
 	assertEquals 'bob' 1 "$(files "$T/users/bob/Maildir/new")"
 	assertNotContains "$(cat "$T/users/bob/Maildir/new/"*)" hello
@@ -319,7 +352,7 @@ testAClosedPipeEndsNothing() {
 # The answer to a bad packet is the end: between it and the kill the monitor sends nothing.
 testABadPacketIsNeverAnswered() {
 	local packet
-	for packet in 1:E 1:Q 0: 8:Ralice@. 6:FAa\@/; do
+	for packet in 1:E 1:Q 0: 8:Ralice@. 6:F0a\@/; do
 		printf '4:Va@b?%s?!' "$packet" | strace -f -qq -e trace=sendto,recvfrom,kill -o "$T/trace" \
 			"$BIN/hostile" -C /dev/null >"$T/out" 2>"$T/log"
 		assertEquals "$packet: answers" 1 "$(grep -c 'sendto(3' "$T/trace")"

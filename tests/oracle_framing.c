@@ -13,6 +13,7 @@
 enum stand {
 	NEW,
 	GREETED,
+	SPOILED, /* a chunk was too much, and its message is not at its end */
 	MAILED,
 	ADDRESSED,
 	CHUNKED
@@ -28,14 +29,14 @@ struct framing {
 	bool shut;
 	/* the transaction */
 	enum stand stand;
-	bool binary, utf8;
+	bool binary, utf8, pipelining;
 	unsigned recipients;
 	uint64_t sum;                    /* octets of its chunks */
 	unsigned char *chunks, *content; /* each has room for all the input */
 	size_t chunks_len;
 	/* the session */
-	uint64_t octets;
-	unsigned messages, errors, junk, waits;
+	uint64_t octets, refused;
+	unsigned messages, errors, junk, overshoot, waits;
 	/* the line */
 	bool now, alone, excess, requested, line_next;
 };
@@ -142,10 +143,10 @@ said(struct framing *f, const char *begin)
 static void
 forget(struct framing *f)
 {
-	if (f->stand > GREETED) {
+	if (f->stand >= MAILED)
 		told(f, 'X', "");
+	if (f->stand > GREETED)
 		f->stand = GREETED;
-	}
 }
 
 static void
@@ -217,6 +218,7 @@ hello(struct framing *f, struct slice argument, const char *protocol)
 	}
 	forget(f);
 	f->stand = GREETED;
+	f->pipelining = strcmp(protocol, "SMTP") != 0;
 	(void)snprintf(
 	    text, sizeof text, "%s %.*s", protocol, (int)argument.len, (const char *)argument.at);
 	told(f, 'H', text);
@@ -256,7 +258,7 @@ do_mail(struct framing *f, struct slice argument)
 	static struct mail mail;
 	char data[2050];
 
-	if (f->stand != GREETED) {
+	if (f->stand != GREETED && f->stand != SPOILED) {
 		reply(f, "503 5.5.1 ");
 		return;
 	}
@@ -270,7 +272,7 @@ do_mail(struct framing *f, struct slice argument)
 	} else if (mail.size > f->settings->octets_limit - f->octets) {
 		farewell(f, "o", "421 4.7.0 ");
 	} else {
-		data[0] = mail.utf8 ? 'U' : 'A';
+		data[0] = (char)('0' + mail.utf8 + 2 * mail.binary);
 		memcpy(data + 1, mail.path.text, mail.path.text_len);
 		char verdict = asked(f, 'F', data, 1 + mail.path.text_len);
 		if (verdict == 'Y') {
@@ -295,8 +297,10 @@ do_rcpt(struct framing *f, struct slice argument)
 		return;
 	}
 	const char *no = oracle_rcpt(argument, f->utf8, &path);
-	if (no == NULL && f->recipients >= f->settings->recipient_limit)
+	if (no == NULL && f->recipients >= f->settings->recipient_limit) {
 		no = "452 4.5.3 ";
+		f->excess = ++f->overshoot > 1000;
+	}
 	if (no != NULL) {
 		reply(f, no);
 		return;
@@ -332,6 +336,19 @@ static bool
 is_lmtp(const struct framing *f)
 {
 	return f->settings->protocol == SMTP_LMTP;
+}
+
+/* Of octets that are thrown away the monitor hears by notes, one for each 65536 at the most. */
+static void
+hear_refused(struct framing *f)
+{
+	while (f->wrong == NULL && f->at < f->trace->count) {
+		const struct record *record = &f->trace->records[f->at];
+		if (record->what != 'T' || record->letter != 'N' || !holds(f, record, "r", 1) ||
+		    ++f->refused > f->octets / 65536)
+			break;
+		f->at++;
+	}
 }
 
 /* `times` the same reply to a message that is refused. */
@@ -379,11 +396,14 @@ message(struct framing *f)
 	    oracle_message(f->rest.at, f->rest.len, f->settings->normalize, f->content, &m);
 	size_t end = whole ? m.end : f->rest.len;
 	if (end > left) {
+		f->octets += left;
+		hear_refused(f);
 		farewell(f, "o", "421 4.7.0 ");
 		return;
 	}
 	f->octets += end;
 	skip(f, end);
+	hear_refused(f);
 	if (whole)
 		end_message(f,
 		    m.bare                             ? "550 5.5.2 "
@@ -396,6 +416,8 @@ message(struct framing *f)
 static const char *
 no_message(const struct framing *f)
 {
+	if (f->settings->protocol == SMTP_NULL)
+		return "521 5.3.2 ";
 	if (f->stand == MAILED)
 		return is_lmtp(f) ? "503 5.5.1 " : "554 5.5.1 ";
 	return f->stand < MAILED ? "503 5.5.1 " : NULL;
@@ -446,8 +468,11 @@ do_bdat(struct framing *f, struct slice argument)
 		return;
 	}
 	f->octets += bdat.size;
-	bool large = bdat.size > f->settings->size_limit - f->sum;
-	if (no == NULL) {
+	bool spoiled = f->stand == SPOILED;
+	bool large = spoiled || bdat.size > f->settings->size_limit - f->sum;
+	if (spoiled)
+		no = NULL;
+	if (no == NULL && !spoiled) {
 		f->stand = CHUNKED;
 		f->sum += bdat.size;
 	}
@@ -456,12 +481,17 @@ do_bdat(struct framing *f, struct slice argument)
 	skip(f, octets.len);
 	if (!whole)
 		return;
-	if (no != NULL)
+	hear_refused(f);
+	if (no != NULL && is_lmtp(f) && bdat.last && f->stand == MAILED)
+		return; /* RFC 2033 4.3: as many replies as there are recipients */
+	if (no != NULL) {
 		reply(f, no);
-	else if (large) /* RFC 2033 4.3: the last of them has a reply for each recipient */
+	} else if (large) { /* RFC 2033 4.3: the last of them has a reply for each recipient */
 		refuse_message(f, "552 5.3.4 ", is_lmtp(f) && bdat.last ? f->recipients : 1);
-	else
+		f->stand = bdat.last ? GREETED : SPOILED;
+	} else {
 		chunk(f, octets, bdat.last);
+	}
 }
 
 /* ---- the other commands -------------------------------------------------------------------- */
@@ -494,13 +524,16 @@ do_quit(struct framing *f, struct slice argument)
 static void
 do_help(struct framing *f, struct slice argument)
 {
-	static const char *const topics[] = {"", "HELO", "EHLO", "LHLO", "MAIL", "RCPT", "DATA",
-	    "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "HELP"};
+	static const char *const topics[] = {
+	    "", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "HELP"};
 	const char *begin = oracle_is(argument, "STATUS") ? "211" : "504 5.5.4 ";
 
 	for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
 		if (oracle_is(argument, topics[i]))
 			begin = "214";
+	if (is_lmtp(f) ? oracle_is(argument, "LHLO")
+		       : oracle_is(argument, "EHLO") || oracle_is(argument, "HELO"))
+		begin = "214";
 	reply(f, begin);
 }
 
@@ -585,10 +618,10 @@ static void
 command(struct framing *f, const struct known *verb, struct slice argument)
 {
 	f->now = (verb->kind & NOW) != 0;
-	f->alone = (verb->kind & ALONE) != 0;
+	f->alone = (verb->kind & ALONE) != 0 || (!f->pipelining && verb->does != do_quit);
 	f->junk += (verb->kind & IDLE) != 0;
 	f->excess = (verb->kind & IDLE) != 0 && f->junk > 100;
-	if (f->settings->protocol == SMTP_NULL && verb->does != do_quit)
+	if (f->settings->protocol == SMTP_NULL && verb->does != do_quit && verb->does != do_bdat)
 		reply(f, "521 5.3.2 ");
 	else if ((verb->kind & BARE) != 0 && argument.len > 0)
 		reply(f, "501 5.5.4 ");

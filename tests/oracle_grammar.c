@@ -57,7 +57,7 @@ static const struct arrow {
     {NEVER, "5", LINES},
     {FORWARD, "f", LINES},
     {MOVED, "m", LINES},
-    {TEXT, "wo", TEXT},
+    {TEXT, "woN", TEXT},
     {TEXT, "E", ASKED},
     {TEXT, "X", DROPPED},
     {DROPPED, "5", LINES},

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 D=$TOP/tests/dialogues
-PURE=(smtp verbs events command address literal body chunk header reply help utf8 request)
+PURE=(smtp verbs events command address literal body chunk header reply help utf8 word request)
 
 testEveryDialogueIsTheSameHoweverItIsRead() {
 	local seed=$((RANDOM * 32768 + RANDOM)) sources=("${PURE[@]/#/$TOP/smtp-stdio/}")
