@@ -300,6 +300,10 @@ large(void)
 				 (lmtp ? 2U : 1U) + before) &&
 			     ok;
 		}
+	scene.settings.protocol = SMTP_SMTP;
+	begin(&in, &scene.settings);
+	put(&in, "DATA\r\nmore than twenty octets, and\na bare LF\r\n.\r\nQUIT\r\n");
+	ok = session("large and bare", 0, &scene, &in, "550 5.5.2", 1) && ok;
 	printf("%lu runs\n", runs);
 	return ok ? 0 : 1;
 }
@@ -459,6 +463,138 @@ huge(struct scene *scene)
 	return ok;
 }
 
+/* What counts as a Received field behind 100 of them, and what does not. */
+static const struct {
+	const char *line;
+	bool counts;
+} fields[] = {
+    {"Received: by x", true},
+    {"RECEIVED:", true},
+    {"received \t :", true},
+    {"", false},
+    {"Received", false},
+    {"Received by: x", false},
+    {"Received-SPF: pass", false},
+    {"X-Received: x", false},
+    {"Receive: x", false},
+    {" Received: x", false},
+    {"\tReceived: x", false},
+    {"\r\nReceived: x", false},
+    {":Received:", false},
+};
+
+/* `n` fields, a last line, and a body; in chunks of which some end between CR and LF. */
+static void
+put_hops(struct input *in, unsigned n, const char *last, bool chunks)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof text, "%s\r\n\r\nReceived: y\r\n", last);
+	put(in, chunks ? "" : "DATA\r\n");
+	while (n-- > 0)
+		put(in,
+		    chunks ? "BDAT 5\r\nReceiBDAT 7\r\nved: x\rBDAT 1\r\n\n" : "Received: x\r\n");
+	if (chunks) {
+		char line[32];
+		(void)snprintf(line, sizeof line, "BDAT %zu LAST\r\n", strlen(text));
+		put(in, line);
+	}
+	put(in, text);
+	put(in, chunks ? "" : ".\r\n");
+}
+
+/* More than 100 Received fields: a loop.  Each session has two messages, the first with 60. */
+static bool
+hops(struct scene *scene)
+{
+	static struct input in;
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		for (unsigned how = 0; how < 4; how++) {
+			bool lmtp = (how & 2) != 0;
+			scene->settings.protocol = lmtp ? SMTP_LMTP : SMTP_SMTP;
+			begin(&in, &scene->settings);
+			put_hops(&in, 60, "To: x", how & 1);
+			put(&in,
+			    "MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b>\r\nRCPT TO:<a@b>\r\n");
+			put_hops(&in, 100, fields[i].line, how & 1);
+			put(&in, "NOOP\r\n");
+			unsigned often = fields[i].counts ? lmtp ? 2 : 1 : 0;
+			ok = session("hops", i * 10 + how, scene, &in, "554 5.4.6", often) && ok;
+		}
+	scene->settings = usual();
+	return ok;
+}
+
+static void
+refuse(const struct scene *scene, unsigned asked, const struct smtp_event *question,
+    struct answer *answer)
+{
+	(void)scene, (void)asked;
+	answer_set(answer, question->letter == REQUEST_END ? VERDICT_NEVER : VERDICT_YES, "");
+}
+
+/* No reply to a message is an error, whoever refuses it and why. */
+static bool
+refused(void)
+{
+	static const char *const texts[] = {"DATA\r\n.\r\n", "BDAT 1 LAST\r\n\n",
+	    "DATA\r\n\n\r\n.\r\n", "DATA\r\nmore than twenty octets\r\n.\r\n",
+	    "BDAT 21\r\nmore than twenty octe", "BDAT 21 LAST\r\nmore than twenty octe"};
+	static struct input in;
+	struct scene scene = {.settings = usual(), .answer = refuse};
+	bool ok = true;
+
+	scene.settings.error_limit = 1;
+	scene.settings.size_limit = 20;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts * 2; i++) {
+		scene.settings.protocol = i % 2 == 1 ? SMTP_LMTP : SMTP_SMTP;
+		begin(&in, &scene.settings);
+		for (unsigned n = 0; n < 3; n++) {
+			put(&in, texts[i / 2]);
+			put(&in, "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\n");
+		}
+		ok = session("refused", i, &scene, &in, "421 ", 0) && ok;
+	}
+	return ok;
+}
+
+/* A line that is refused before its argument is read, and what was to follow it. */
+static bool
+strays(struct scene *scene)
+{
+	static const char *const lines[] = {"BDAT 4\xff\r\n", "BDAT 4 \xc3\xa9\r\n",
+	    "BDAT 4 \x01\r\n", "BDAT \x7f\r\n", "BDAT 4 LAST\nX\r\n", "bdat\n\r\n", "BDAT\r\n",
+	    "BDAT  \t\r\n", "BDAT 4 LAST x\r\n", "BDAT 4LAST\r\n", "BDAT -1\r\n", "BDAT +4\r\n",
+	    "BDAT 000000000000000000004\r\n"};
+	static const char *const others[] = {"BDATX 4\xff\r\n", "BDA 4 \x01\r\n", "BDAT\t4\r\n",
+	    "BDATA\n4\r\n", " BDAT x\r\n", "\x16\x03\x01\r\n", "VRFY a\x01\r\n",
+	    "RCPT TO:<a\x7f@b>\r\n", "MAIL FROM:<a@b>\x01\xc3\xa9\r\n"};
+	static const char *const http[] = {"GET / HTTP/1.1\r\n", "post\r\n", "PRI * HTTP/2.0\r\n",
+	    "HEAD /\xff\r\n", "PUT \x01\r\n", "DELETE x\ny\r\n", "CONNECT\n", "OPTIONS *\r\n",
+	    "TRACE /\r\n", "PATCH /\r\n"};
+	static const char evil[] = "MAIL FROM:<evil@client.test>\r\n";
+	static struct input in;
+	bool ok = true;
+
+	for (size_t i = 0; i < 13 + 9 + 10; i++)
+		for (unsigned rcpt = 0; rcpt < 2; rcpt++) {
+			const char *line = i < 13   ? lines[i]
+					   : i < 22 ? others[i - 13]
+						    : http[i - 22];
+			in.len = 0;
+			if (rcpt > 0)
+				begin(&in, &scene->settings);
+			put(&in, line);
+			put(&in, evil);
+			ok = session(line, i, scene, &in, i < 22 ? "421 4.5.0" : "421 4.7.0",
+				 i < 13 || i >= 22) &&
+			     ok;
+		}
+	return ok;
+}
+
 int
 limits(void)
 {
@@ -470,6 +606,9 @@ limits(void)
 	ok = messages(&scene) && ok;
 	ok = octets(&scene) && ok;
 	ok = huge(&scene) && ok;
+	ok = hops(&scene) && ok;
+	ok = refused() && ok;
+	ok = strays(&scene) && ok;
 	printf("%lu runs\n", runs);
 	return ok ? 0 : 1;
 }
