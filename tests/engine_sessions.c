@@ -567,10 +567,10 @@ strays(struct scene *scene)
 	static const char *const lines[] = {"BDAT 4\xff\r\n", "BDAT 4 \xc3\xa9\r\n",
 	    "BDAT 4 \x01\r\n", "BDAT \x7f\r\n", "BDAT 4 LAST\nX\r\n", "bdat\n\r\n", "BDAT\r\n",
 	    "BDAT  \t\r\n", "BDAT 4 LAST x\r\n", "BDAT 4LAST\r\n", "BDAT -1\r\n", "BDAT +4\r\n",
-	    "BDAT 000000000000000000004\r\n"};
-	static const char *const others[] = {"BDATX 4\xff\r\n", "BDA 4 \x01\r\n", "BDAT\t4\r\n",
-	    "BDATA\n4\r\n", " BDAT x\r\n", "\x16\x03\x01\r\n", "VRFY a\x01\r\n",
-	    "RCPT TO:<a\x7f@b>\r\n", "MAIL FROM:<a@b>\x01\xc3\xa9\r\n"};
+	    "BDAT 000000000000000000004\r\n", "BDAT\t4\r\n"};
+	static const char *const others[] = {"BDATX 4\xff\r\n", "BDA 4 \x01\r\n", "BDATA\n4\r\n",
+	    " BDAT x\r\n", "\x16\x03\x01\r\n", "VRFY a\x01\r\n", "RCPT TO:<a\x7f@b>\r\n",
+	    "MAIL FROM:<a@b>\x01\xc3\xa9\r\n"};
 	static const char *const http[] = {"GET / HTTP/1.1\r\n", "post\r\n", "PRI * HTTP/2.0\r\n",
 	    "HEAD /\xff\r\n", "PUT \x01\r\n", "DELETE x\ny\r\n", "CONNECT\n", "OPTIONS *\r\n",
 	    "TRACE /\r\n", "PATCH /\r\n"};
@@ -578,10 +578,10 @@ strays(struct scene *scene)
 	static struct input in;
 	bool ok = true;
 
-	for (size_t i = 0; i < 13 + 9 + 10; i++)
+	for (size_t i = 0; i < 14 + 8 + 10; i++)
 		for (unsigned rcpt = 0; rcpt < 2; rcpt++) {
-			const char *line = i < 13   ? lines[i]
-					   : i < 22 ? others[i - 13]
+			const char *line = i < 14   ? lines[i]
+					   : i < 22 ? others[i - 14]
 						    : http[i - 22];
 			in.len = 0;
 			if (rcpt > 0)
@@ -589,7 +589,7 @@ strays(struct scene *scene)
 			put(&in, line);
 			put(&in, evil);
 			ok = session(line, i, scene, &in, i < 22 ? "421 4.5.0" : "421 4.7.0",
-				 i < 13 || i >= 22) &&
+				 i < 14 || i >= 22) &&
 			     ok;
 		}
 	return ok;

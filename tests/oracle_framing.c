@@ -643,6 +643,9 @@ one_line(struct framing *f, struct slice line, const char *no)
 {
 	struct slice text = without_blanks(line), argument;
 	struct slice word = oracle_word(text, &argument);
+	const unsigned char *tab = word.len > 0 ? memchr(word.at, '\t', word.len) : NULL;
+	if (tab != NULL)
+		word.len = (size_t)(tab - word.at);
 	const struct known *verb = verb_of(f, word);
 
 	f->now = true;
