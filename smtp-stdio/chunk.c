@@ -12,7 +12,7 @@ chunk_begin(struct chunk *chunk, bool binary)
 void
 chunk_next(struct chunk *chunk, uint64_t octets, bool last)
 {
-	chunk->size = chunk->left = octets;
+	chunk->left = octets;
 	chunk->octets += octets;
 	chunk->last = last;
 }

@@ -18,7 +18,6 @@ struct chunk {
 	bool line_start; /* of the header */
 	bool cr;         /* a CR is held back: it goes if an LF follows */
 	bool last;       /* of the message */
-	uint64_t size;   /* of this chunk */
 	uint64_t left;   /* octets of this chunk that are still to come */
 	uint64_t octets; /* of all chunks so far, this one included */
 };

@@ -147,35 +147,30 @@ rule_for(enum request_letter letter, enum state state)
 	return NULL;
 }
 
-/* The octets of a message that a packet stands for. */
-static size_t
-octets_of(const struct request *request)
-{
-	bool refused = request->letter == REQUEST_NOTE && request->data[0] == NOTE_REFUSED;
-
-	return request->letter == REQUEST_BODY ? request->len : refused ? BODY_MAX : 0;
-}
-
 /*
  * How long the next packet may take.  A command has CommandTimeout, and the session a little longer
  * to say so itself.  A message has that, and for each octet the time of MinimumRate: in advance for
- * one packet, then for those that have come.
+ * one packet, then for those that have come.  One that is refused is not heard of but by notes, each
+ * of which stands for a packet.
  */
 static void
 renew_patience(struct monitor *m, const struct request *request)
 {
 	uint64_t rate = m->config->number[KEY_MINIMUM_RATE];
-	int64_t command = (int64_t)m->config->number[KEY_COMMAND_TIMEOUT] + ANSWER_GRACE;
-	int64_t until = clock_now() + command * 1000;
-	bool message = m->state == STATE_RCPT || m->state == STATE_BODY;
-	size_t octets = octets_of(request);
+	int64_t command = ((int64_t)m->config->number[KEY_COMMAND_TIMEOUT] + ANSWER_GRACE) * 1000;
+	int64_t until = clock_now() + command;
+	int64_t packet = rate > 0 ? (int64_t)(BODY_MAX * 1000ULL / rate) : 0;
+	bool refused = request->letter == REQUEST_NOTE && request->data[0] == NOTE_REFUSED;
+	bool message = refused || m->state == STATE_RCPT || m->state == STATE_BODY;
 
-	if ((message || octets > 0) && rate == 0)
+	if (message && rate == 0)
 		until = m->deadline;
-	else if (octets > 0)
-		until = m->patience + (int64_t)(octets * 1000 / rate);
+	else if (refused)
+		until = (until > m->patience ? until : m->patience) + packet;
+	else if (request->letter == REQUEST_BODY)
+		until = m->patience + (int64_t)(request->len * 1000 / rate);
 	else if (message) /* DATA has its time, and then the text */
-		until += command * 1000 + (int64_t)(BODY_MAX * 1000ULL / rate);
+		until += command + packet;
 	if (until > m->patience || !message)
 		m->patience = until;
 }

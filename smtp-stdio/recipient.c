@@ -285,13 +285,20 @@ add_group(const struct config *config, struct recipient *r, const char **text)
 	return VERDICT_LATER;
 }
 
+/* User and domain may become words of a command line, if there is one. */
+static bool
+fits_command(const struct recipient *r)
+{
+	return !r->foreign || (safe(r->user) && safe(r->domain));
+}
+
 /* Somebody reads the postmaster's mail (RFC 5321 4.5.1): if nobody else, whom Postmaster names. */
 static enum verdict
 find_postmaster(const struct config *config, struct recipient *r, const char **text)
 {
 	const char *name = config->text[KEY_POSTMASTER];
 
-	if (name == NULL)
+	if (name == NULL || !fits_command(r))
 		return VERDICT_NEVER;
 	(void)strcpy(r->user, name);
 	enum verdict verdict = find_user(config, r, text);
@@ -311,10 +318,9 @@ is_postmaster(const struct recipient *r)
 static enum verdict
 find_mailbox(const struct config *config, struct recipient *r, const char **text)
 {
-	if (r->foreign && !(safe(r->user) && safe(r->domain))) {
-		*text = no_mailbox; /* they would become words of a command line */
+	*text = no_mailbox;
+	if (!fits_command(r))
 		return VERDICT_NEVER;
-	}
 	enum verdict verdict = find_user(config, r, text);
 	if (verdict == VERDICT_NEVER && is_postmaster(r))
 		verdict = find_postmaster(config, r, text);

@@ -31,8 +31,7 @@ enum request_letter {
 	REQUEST_RESET = 'X',
 	/* Learn what VRFY would tell: nothing, unless the administrator allows it. */
 	REQUEST_VERIFY = 'V',
-	/* Put off the end of its patience, by CommandTimeout at most, or by the time of BODY_MAX octets,
-	   which count as the message's; or have one log line written, of those that the monitor has
+	/* Put off the end of its patience, until SessionTimeout at most; or have one log line written, of those that the monitor has
 	   for enum request_note, after which nothing more is served. */
 	REQUEST_NOTE = 'N',
 	/* Be kept waiting. */
@@ -49,7 +48,8 @@ enum request_form {
 /* REQUEST_NOTE's octet: what the client did.  All but the first two end the session. */
 enum request_note {
 	NOTE_COMMAND = 'c',  /* one of those that nothing else is asked for */
-	NOTE_REFUSED = 'r',  /* sent BODY_MAX octets of a message that is refused already */
+	NOTE_REFUSED = 'r',  /* sends a message that is refused already: at its begin, then each
+			       BODY_MAX octets */
 	NOTE_SILENT = 's',   /* nothing came for CommandTimeout */
 	NOTE_ERRORS = 'e',   /* too many errors */
 	NOTE_MESSAGES = 'm', /* too many messages */

@@ -14,6 +14,7 @@
 #include "commit.h"
 #include "log.h"
 #include "received.h"
+#include "stop.h"
 #include "utf8.h"
 
 /* "WORD name", where that is the protocol that is spoken. */
@@ -168,19 +169,10 @@ static const struct {
     {NOTE_FOREIGN, "speaks another protocol"},
 };
 
-/* A message that is refused is read to its end, and each of these notes gives it time. */
-static bool
-note_refused(struct monitor *m)
-{
-	return ++m->refused <= m->config->number[KEY_SESSION_SIZE_LIMIT] / BODY_MAX;
-}
-
 /* After a farewell the client hears that nothing follows; what it still sends is thrown away. */
 bool
 serve_note(struct monitor *m, const struct request *request)
 {
-	if (request->data[0] == NOTE_REFUSED)
-		return note_refused(m);
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
 		if (request->data[0] != (unsigned char)reasons[i].note)
 			continue;
@@ -273,7 +265,7 @@ log_message(const struct monitor *m, size_t first, size_t count)
 static const char *
 too_late(const struct monitor *m)
 {
-	if (m->stopping)
+	if (m->stopping || stop_came())
 		return "4.3.2 shutting down; try again later";
 	return m->extended ? "4.4.2 the session has lasted too long; try again" : NULL;
 }
@@ -306,20 +298,21 @@ static void
 deliver_next(struct monitor *m)
 {
 	static struct recipient group[RECIPIENTS_MOST]; /* commit_message changes their order */
+	static size_t members[RECIPIENTS_MOST];
 	size_t this = m->next++, count = 0;
 
-	if (!m->has_answer[this]) {
-		group[count++] = m->recipients[this];
-		for (size_t i = this + 1; i < m->count; i++)
-			if (commit_same_mailbox(&m->recipients[this], &m->recipients[i]))
-				group[count++] = m->recipients[i];
+	for (size_t i = this; i < m->count && !m->has_answer[this]; i++) {
+		if (i > this && (m->has_answer[i] ||
+				    !commit_same_mailbox(&m->recipients[this], &m->recipients[i])))
+			continue;
+		group[count] = m->recipients[i];
+		members[count++] = i;
+	}
+	if (count > 0)
 		deliver(m, group, count);
-		for (size_t i = this; i < m->count; i++)
-			if (i == this ||
-			    commit_same_mailbox(&m->recipients[this], &m->recipients[i])) {
-				m->answers[i] = m->answer;
-				m->has_answer[i] = true;
-			}
+	for (size_t i = 0; i < count; i++) {
+		m->answers[members[i]] = m->answer;
+		m->has_answer[members[i]] = true;
 	}
 	m->answer = m->answers[this];
 	log_message(m, this, 1);
@@ -332,7 +325,9 @@ grant_answer(struct monitor *m, bool first)
 {
 	m->answered_at = clock_now();
 	int64_t until = m->answered_at + ANSWER_GRACE * 1000;
-	if (m->deadline >= until || (m->extended && first))
+	if (first)
+		m->granted = !m->extended;
+	if (m->deadline >= until || !m->granted)
 		return;
 	m->deadline = until;
 	m->extended = true;

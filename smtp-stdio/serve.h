@@ -38,12 +38,12 @@ struct monitor {
 	int64_t deadline;    /* of the whole session */
 	int64_t patience;    /* of the next packet */
 	int64_t answered_at; /* when a message was, last */
-	bool extended;       /* the deadline was put off, for the answer to a message */
+	bool extended;       /* the deadline was put off, for the answers to a message */
+	bool granted;        /* which may be put off for each answer to this one */
 	bool stopping;       /* SIGTERM has come, and the deadline is near */
 	unsigned messages, deliveries;
 	unsigned refusals; /* of recipients, since the last message that was delivered */
 	uint64_t total;    /* octets of all messages */
-	uint64_t refused; /* notes of messages that were refused; each stands for BODY_MAX octets */
 	char protocol[8], helo[DOMAIN_MAX + 1];
 	/* the message */
 	char sender[MAILBOX_MAX + 1];

@@ -122,6 +122,8 @@ give_piece(struct smtp *s, const unsigned char *piece, size_t count, struct smtp
 static void
 end_refused(struct smtp *s)
 {
+	static const char note = NOTE_COMMAND;
+	unsigned recipients = s->recipients;
 	bool large = s->refusal == REPLY_TOO_LARGE;
 
 	if (large && s->chunk.last) {
@@ -129,32 +131,40 @@ end_refused(struct smtp *s)
 		return;
 	}
 	s->mode = SMTP_LINE;
-	if (large) {
-		unsigned recipients = s->recipients;
+	if (large || (s->refusal == REPLY_NO_RCPT_LMTP && s->chunk.last))
 		events_forget(s);
+	events_tell(s, REQUEST_NOTE, &note, 1);
+	if (large) {
 		s->phase = SMTP_SPOILED;
 		s->recipients = recipients;
-		events_reply_to_message(s, REPLY_TOO_LARGE);
+		if (s->excess)
+			events_reply(s, REPLY_TOO_LARGE);
+		else
+			events_reply_to_message(s, REPLY_TOO_LARGE);
 	} else if (s->refusal != REPLY_NO_RCPT_LMTP || !s->chunk.last) {
 		events_reply(s, s->refusal);
 	}
 }
 
 /* The monitor hears of what a message brings, and so of its pace; of one that is refused it hears by a
-   note for each BODY_MAX octets.  How many are left before the next? */
-static uint64_t
-before_note(uint64_t taken)
-{
-	return BODY_MAX - taken % BODY_MAX;
-}
-
+   note at once, and for each BODY_MAX octets. */
 static void
 note_refused(struct smtp *s, uint64_t taken)
 {
 	static const char note = NOTE_REFUSED;
 
+	if (!s->noted)
+		events_tell(s, REQUEST_NOTE, &note, 1);
+	s->noted = true;
 	if (taken > 0 && taken % BODY_MAX == 0)
 		events_tell(s, REQUEST_NOTE, &note, 1);
+}
+
+/* Octets before the next note is due. */
+static uint64_t
+before_note(uint64_t taken)
+{
+	return BODY_MAX - taken % BODY_MAX;
 }
 
 /* Sets the event if there is a piece of the message. */
@@ -189,7 +199,7 @@ static size_t
 take_chunk(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
 {
 	bool refused = s->refusal != REPLY_NONE;
-	uint64_t most = refused ? before_note(s->chunk.size - s->chunk.left) : len;
+	uint64_t most = refused ? before_note(s->swallowed) : len;
 	const unsigned char *piece;
 	size_t count;
 
@@ -197,7 +207,7 @@ take_chunk(struct smtp *s, const unsigned char *in, size_t len, struct smtp_even
 	if (!refused)
 		give_piece(s, piece, count, event);
 	else if (taken > 0)
-		note_refused(s, s->chunk.size - s->chunk.left);
+		note_refused(s, s->swallowed += taken);
 	if (!chunk_done(&s->chunk))
 		return taken;
 	if (refused) {
@@ -206,7 +216,7 @@ take_chunk(struct smtp *s, const unsigned char *in, size_t len, struct smtp_even
 		end_message(s, REPLY_NONE);
 	} else {
 		s->mode = SMTP_LINE;
-		events_reply_to_message(s, REPLY_CHUNK);
+		events_reply(s, REPLY_CHUNK);
 	}
 	return taken;
 }
@@ -321,7 +331,7 @@ accepted(struct smtp *s)
 {
 	if (s->question == REQUEST_FROM) {
 		s->phase = SMTP_MAIL;
-		s->recipients = 0;
+		s->recipients = s->overshoot = 0;
 		s->messages++;
 	} else if (s->question == REQUEST_RCPT) {
 		s->phase = SMTP_RCPT;

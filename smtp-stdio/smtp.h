@@ -76,7 +76,8 @@ struct smtp_event {
 };
 
 enum {
-	SMTP_OWED = 4 /* events that one command can bring about: reset, hello, reply, and room */
+	SMTP_OWED =
+	    6 /* events that one step can bring about: three notes, reset, reply, and room */
 };
 
 struct smtp {
@@ -93,10 +94,12 @@ struct smtp {
 	struct chunk chunk;
 	struct header header;
 	enum reply refusal; /* of the chunk or the message that is read, or REPLY_NONE */
+	bool noted;         /* the monitor knows that it is refused */
 	unsigned due;       /* answers to the message that are still to be given */
 	/* the session */
-	bool pipelining; /* it was offered */
-	uint64_t octets; /* of messages, refused ones too */
+	bool pipelining;    /* it was offered */
+	uint64_t octets;    /* of messages, refused ones too */
+	uint64_t swallowed; /* of chunks that were refused */
 	unsigned messages, errors, junk, overshoot;
 	enum reply farewell; /* in SMTP_FED_UP */
 	bool said_farewell;

@@ -150,6 +150,8 @@ do_mail(struct smtp *s, const struct command *command)
 {
 	struct mail_arguments arguments;
 
+	if (s->phase == SMTP_SPOILED)
+		events_forget(s); /* what went before is over, whatever becomes of this */
 	enum reply refusal =
 	    refusal_of(command_mail(command, &arguments), REPLY_SYNTAX_MAIL, REPLY_UTF8_MAIL);
 	if (refusal == REPLY_NONE && arguments.size > s->settings->size_limit)
@@ -213,6 +215,7 @@ do_data(struct smtp *s)
 	}
 	body_begin(&s->body, s->settings->normalize);
 	header_begin(&s->header);
+	s->noted = false;
 	s->mode = SMTP_BODY;
 	events_reply(s, REPLY_DATA);
 }
@@ -245,7 +248,10 @@ do_bdat(struct smtp *s, const struct command *command, enum reply refusal)
 	chunk_next(&s->chunk, size, last);
 	if (refusal == REPLY_NONE && s->chunk.octets > s->settings->size_limit)
 		refusal = REPLY_TOO_LARGE;
+	/* One without octets brings no message nearer, nor one of a message that is refused. */
+	s->excess = (size == 0 || s->phase == SMTP_SPOILED) && !last && ++s->junk > JUNK_MOST;
 	s->refusal = refusal;
+	s->noted = false;
 	s->now = last;
 	s->mode = SMTP_CHUNK;
 }
@@ -386,7 +392,8 @@ static void
 begin_line(struct smtp *s)
 {
 	s->now = true;
-	s->alone = s->excess = s->told = false;
+	s->alone = !s->pipelining;
+	s->excess = s->told = false;
 }
 
 /* A line that is not looked at further.  What comes behind a BDAT is not known then. */

@@ -502,7 +502,34 @@ testARefusedMessageIsNotCalledTooSlow() {
 	done
 }
 
+# The same by chunks, each of them small.
+testRefusedChunksAreNotCalledTooSlow() {
+	{
+		printf '%s\n' "$EHLO"
+		printf 'say MAIL FROM:<>\\r\\nRCPT TO:<b@mx.test>\\r\\nBDAT 70000\\r\\n\nhear\nhear\nflood 70 %01000d\nhear\n' 0
+		for ((n = 0; n < 10; n++)); do
+			printf 'say BDAT 400\\r\\n\nstream 1 4 %0100d\nhear\n' 0
+		done
+		printf 'say QUIT\\r\\n\nrest\n'
+	} | rude -o 'CommandTimeout 2s' -o 'MinimumRate 1048576' -o 'SizeLimit 64K'
+	assertEquals 'each is refused' 11 "$(grep -c '^552 5.3.4' "$T/heard")"
+	assertEquals '221 2.0.0 goodbye end status 0' "$(tail -n 3 "$T/heard" | xargs)"
+}
+
 testMinimumRateNoneLetsAMessageRest() {
+	rude -o 'CommandTimeout 2s' -o 'MinimumRate 0' <<-END
+		$EHLO
+		say MAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n
+		hear
+		hear
+		hear
+		say bare\n
+		drip 0.4 x: y z, more\r\n.\r\n
+		hear
+		say QUIT\r\n
+		rest
+	END
+	assertEquals 'refused' 1 "$(grep -c '^550 5.5.2' "$T/heard")"
 	rude -o 'CommandTimeout 5s' -o 'MinimumRate 0' <<-END
 		$EHLO
 		say MAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n
@@ -567,8 +594,8 @@ testSigtermInADelivery() {
 
 # Nor does a helper inherit that SIGTERM is held back.
 testACommandMayBeEnded() {
-	# shellcheck disable=SC2016  # for the command
-	printf '#!/bin/sh\ncat >/dev/null\ngrep SigBlk /proc/self/status >%s/mask\n' "$BOX" >"$T/mda"
+	# not a shell, which would let all signals in by itself
+	printf '#!/usr/bin/python3\nopen("%s/mask", "w").write(next(l for l in open("/proc/self/status") if "SigBlk" in l))\n' "$BOX" >"$T/mda"
 	chmod 755 "$T/mda"
 	printf 'EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n.\r\nQUIT\r\n' |
 		smtp -o "DeliverCommand $T/mda" -o "Mailbox $BOX/in/" >"$T/heard" 2>"$T/log"

@@ -146,6 +146,32 @@ testEachForwardedRecipientIsForwarded() {
 	assertEquals 'a@else.test b@else.test' "$(cd "$T/mda.d" && echo *)"
 }
 
+# What was answered to one message is not said of the next.
+testTheNextMessageHasItsOwnAnswers() {
+	{
+		for n in 1 2 3; do
+			message alice bob | sed '/^QUIT/d; '"$([ $n -eq 1 ] || echo /^LHLO/d)"
+		done
+		says QUIT
+	} | lmtp
+	assertEquals 'three for each' '3 3' "$(files "$T/users/alice/Maildir/new") $(files "$T/users/bob/Maildir/new")"
+	assertEquals 'three ids' 3 "$(grep -o '^250 2.0.0 [0-9a-f.]* delivered' "$T/said" | sort -u | wc -l)"
+}
+
+# What a chunk too many leaves behind is nothing to the next sender.
+testASpoiledMessageEndsWithTheNextSender() {
+	{
+		says 'LHLO client.test' 'MAIL FROM:<a@client.test>' 'RCPT TO:<alice@mx.test>' 'RCPT TO:<bob@mx.test>' 'BDAT 70000'
+		head -c 70000 /dev/zero
+		says 'MAIL FROM:<a@client.test> SIZE=99999999' 'RCPT TO:<alice@mx.test>'
+		printf 'BDAT 3 LAST\r\nabc'
+		says 'MAIL FROM:<a@client.test>' 'RCPT TO:<alice@mx.test>'
+		printf 'BDAT 3 LAST\r\nabc'
+		says QUIT
+	} | lmtp -o 'SizeLimit 64K'
+	assertEquals '552 552 503 503 250 250 250 221' "$(sed '1,/250 HELP/d' "$T/out" | tail -n 8 | cut -c1-3 | xargs)"
+}
+
 testErrorsAreNotCounted() {
 	{
 		says 'LHLO client.test' 'MAIL FROM:<a@client.test>'
@@ -201,6 +227,30 @@ testWhenTheSessionHasLastedTooLongNothingMoreIsBegun() {
 	slow
 	message alice bob carol | lmtp -o "DeliverCommand $T/mda %u" -o 'SessionTimeout 3s'
 	as_heard '451 4.4.2 the session'
+}
+
+# Nor is it put off for ever: the messages of a client that goes on are refused, and then it is over.
+testASessionThatHasLastedTooLongIsEnded() {
+	slow
+	cat >"$T/on.py" <<-'END'
+		import subprocess, sys, time
+		process = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+		begin = time.monotonic()
+		try:
+		    process.stdin.write(b"LHLO a\r\n")
+		    while time.monotonic() - begin < 15:
+		        process.stdin.write(b"MAIL FROM:<a@b>\r\nRCPT TO:<alice@mx.test>\r\nRCPT TO:<bob@mx.test>\r\nDATA\r\n.\r\n")
+		        process.stdin.flush()
+		        time.sleep(0.5)
+		except BrokenPipeError:
+		    pass
+		print(int(time.monotonic() - begin))
+		process.kill()
+	END
+	python3 "$T/on.py" "$BIN/smtp-stdio" -l -C /dev/null -o "DeliverCommand $T/mda %u" -o "Users $T/users/%u" \
+		-o 'Postmaster alice' -o 'Hostname mx.test' -o 'SessionTimeout 1s' >"$T/out" 2>"$T/log"
+	assertTrue "$(cat "$T/out") s" "[ $(cat "$T/out") -lt 12 ]"
+	assertContains "$(cat "$T/log")" 'timeout: client=local'
 }
 
 testWhenTheMachineStopsNothingMoreIsBegun() {

@@ -35,7 +35,7 @@ struct framing {
 	unsigned char *chunks, *content; /* each has room for all the input */
 	size_t chunks_len;
 	/* the session */
-	uint64_t octets, refused;
+	uint64_t octets;
 	unsigned messages, errors, junk, overshoot, waits;
 	/* the line */
 	bool now, alone, excess, requested, line_next;
@@ -258,7 +258,9 @@ do_mail(struct framing *f, struct slice argument)
 	static struct mail mail;
 	char data[2050];
 
-	if (f->stand != GREETED && f->stand != SPOILED) {
+	if (f->stand == SPOILED)
+		forget(f);
+	if (f->stand != GREETED) {
 		reply(f, "503 5.5.1 ");
 		return;
 	}
@@ -280,7 +282,7 @@ do_mail(struct framing *f, struct slice argument)
 			f->messages++;
 			f->binary = mail.binary;
 			f->utf8 = mail.utf8;
-			f->recipients = 0;
+			f->recipients = f->overshoot = 0;
 			f->sum = f->chunks_len = 0;
 		}
 		reply(f, class_of(verdict, false));
@@ -342,10 +344,11 @@ is_lmtp(const struct framing *f)
 static void
 hear_refused(struct framing *f)
 {
-	while (f->wrong == NULL && f->at < f->trace->count) {
+	uint64_t most = 2 + f->octets / 65536; /* one more at its begin */
+
+	while (f->wrong == NULL && f->at < f->trace->count && most-- > 0) {
 		const struct record *record = &f->trace->records[f->at];
-		if (record->what != 'T' || record->letter != 'N' || !holds(f, record, "r", 1) ||
-		    ++f->refused > f->octets / 65536)
+		if (record->what != 'T' || record->letter != 'N' || !holds(f, record, "r", 1))
 			break;
 		f->at++;
 	}
@@ -444,7 +447,7 @@ chunk(struct framing *f, struct slice octets, bool last)
 	memcpy(f->chunks + f->chunks_len, octets.at, octets.len);
 	f->chunks_len += octets.len;
 	if (!last) {
-		said(f, "250 2.0.0 chunk");
+		reply(f, "250 2.0.0 chunk");
 		return;
 	}
 	size_t n = oracle_chunks(f->chunks, f->chunks_len, f->binary, f->content);
@@ -469,6 +472,7 @@ do_bdat(struct framing *f, struct slice argument)
 	}
 	f->octets += bdat.size;
 	bool spoiled = f->stand == SPOILED;
+	f->excess = (spoiled || bdat.size == 0) && !bdat.last && ++f->junk > 100;
 	bool large = spoiled || bdat.size > f->settings->size_limit - f->sum;
 	if (spoiled)
 		no = NULL;
@@ -479,16 +483,25 @@ do_bdat(struct framing *f, struct slice argument)
 	bool whole = bdat.size <= f->rest.len;
 	struct slice octets = {f->rest.at, whole ? (size_t)bdat.size : f->rest.len};
 	skip(f, octets.len);
+	hear_refused(f);
 	if (!whole)
 		return;
-	hear_refused(f);
-	if (no != NULL && is_lmtp(f) && bdat.last && f->stand == MAILED)
-		return; /* RFC 2033 4.3: as many replies as there are recipients */
-	if (no != NULL) {
+	if (no != NULL && is_lmtp(f) && bdat.last && f->stand == MAILED) {
+		forget(f); /* RFC 2033 4.3: as many replies as there are recipients */
+		told(f, 'N', "c");
+	} else if (no != NULL) {
+		told(f, 'N', "c");
 		reply(f, no);
-	} else if (large) { /* RFC 2033 4.3: the last of them has a reply for each recipient */
-		refuse_message(f, "552 5.3.4 ", is_lmtp(f) && bdat.last ? f->recipients : 1);
-		f->stand = bdat.last ? GREETED : SPOILED;
+	} else if (large && bdat.last) { /* the same */
+		refuse_message(f, "552 5.3.4 ", is_lmtp(f) ? f->recipients : 1);
+	} else if (large) {
+		forget(f);
+		told(f, 'N', "c");
+		f->stand = SPOILED;
+		if (f->excess)
+			reply(f, "552 5.3.4 ");
+		else
+			said(f, "552 5.3.4 ");
 	} else {
 		chunk(f, octets, bdat.last);
 	}
@@ -649,7 +662,8 @@ one_line(struct framing *f, struct slice line, const char *no)
 	const struct known *verb = verb_of(f, word);
 
 	f->now = true;
-	f->alone = f->excess = f->requested = false;
+	f->alone = !f->pipelining;
+	f->excess = f->requested = false;
 	f->line_next = true;
 	if (is_http(word)) {
 		farewell(f, "f", "421 4.7.0 ");

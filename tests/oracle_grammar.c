@@ -43,6 +43,7 @@ static const struct arrow {
     {LINES, "FRVE", ASKED},
     {LINES, "th", FAREWELL},
     {RESET, "H", HELLO},
+    {RESET, "N", LINES},
     {RESET, "25", LINES},
     {RESET, "q", BYE},
     {RESET, "th", FAREWELL},
@@ -274,7 +275,8 @@ request_token(const struct smtp_event *event)
 {
 	if (event->letter != REQUEST_NOTE)
 		return (char)event->letter;
-	return event->len == 1 && event->octets[0] == 'c' ? 'N' : 'B';
+	bool ends = event->len != 1 || (event->octets[0] != 'c' && event->octets[0] != 'r');
+	return ends ? 'B' : 'N';
 }
 
 const char *
