@@ -47,7 +47,7 @@ layers() {
 	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
 	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|utf8|limits)\.h
+	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|stop|utf8|limits)\.h
 	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h

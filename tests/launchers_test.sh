@@ -217,21 +217,30 @@ testSocatOverPipes() {
 	arrived "from client.test ([127.0.0.1])"
 }
 
+# listening ADDRESS -- a server there; $port is one that was free for it, too: another suite may have taken
+# what was free a moment ago.
+listening() {
+	local try
+	for try in 1 2 3; do
+		port=$(free_port)
+		# shellcheck disable=SC2086  # words are wanted
+		up systemd-socket-activate -l "$1:$port" --accept --inetd $SMTP
+		wait_for grep -q '^Listening on' log && return
+	done
+	echo "listening: try $try failed, too: $(cat log)"
+}
+
 testIpv6IsMarkedInTheTrace() {
 	python3 -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 		{ skip "there is no ::1 here"; return 0; }
 	local port
-	port=$(free_port)
-	# shellcheck disable=SC2086  # words are wanted
-	up systemd-socket-activate -l "[::1]:$port" --accept --inetd $SMTP
+	listening '[::1]'
 	client ::1 "$port"
 	arrived "from client.test ([IPv6:::1])"
 	logged log ::1
 	tearDown
 	setUp
-	port=$(free_port)
-	# shellcheck disable=SC2086  # words are wanted
-	up systemd-socket-activate -l "[::]:$port" --accept --inetd $SMTP
+	listening '[::]'
 	client 127.0.0.1 "$port"
 	arrived "from client.test ([127.0.0.1])" # IPv4 on a socket of both
 }

@@ -112,6 +112,8 @@ pump_write(int fd, const void *octets, size_t len)
 	}
 	if (fd != SESSION_MONITOR || !request_decode(packet, len, &request) || pump.answer_len != 0)
 		abort();
+	if (request.letter == REQUEST_NOTE && request.data[0] == NOTE_REFUSED)
+		return (ssize_t)len; /* of a message that is dropped */
 	bool body = request.letter == REQUEST_BODY;
 	if (body && !o->in_body)
 		o->body_at = o->packets_len;
