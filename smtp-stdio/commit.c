@@ -232,15 +232,16 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 	    .gentle = !foreign};
 	if (spawn(&copy->helper, &order))
 		return true;
-	log_line(LOG_ERR, "%s: cannot be started: %s", argv[0], strerror(errno));
+	log_error("%s: cannot be started: %s", argv[0], strerror(errno));
 	return false;
 }
 
 /* Everything a helper said but the text that became the reply is for the administrator. */
 static void
-report(const struct copy *copy, const struct answer *answer)
+report(const struct job *job, const struct copy *copy, const struct answer *answer)
 {
-	char who[2 * MAILBOX_MAX], why[2 * HELPER_SAYS_MAX], text[HELPER_SAYS_MAX + 1];
+	char to[2 * MAILBOX_MAX], said[LOG_FIELDS_MAX - LOG_FIXED_MAX - 2 * MAILBOX_MAX],
+	    text[HELPER_SAYS_MAX + 1];
 
 	if (answer->verdict == VERDICT_YES)
 		return;
@@ -248,8 +249,8 @@ report(const struct copy *copy, const struct answer *answer)
 	for (char *c = text; *c != 0; c++)
 		if (*c == '\n')
 			*c = c[1] == 0 ? ' ' : '/';
-	log_line(LOG_WARNING, "delivery failed: to=<%s> said=\"%s\"",
-	    log_word(who, sizeof who, copy->first->address), log_text(why, sizeof why, text));
+	log_event(LOG_WARNING, "said", "id=%s to=<%s> text=\"%s\"", job->envelope->id,
+	    log_word(to, sizeof to, copy->first->address), log_text(said, sizeof said, text));
 }
 
 static bool
@@ -269,8 +270,8 @@ take_back(const struct job *job, const struct copy *killed, int64_t deadline)
 		return;
 	spawn_end(&copy.helper, deadline, &answer);
 	if (answer.verdict != VERDICT_YES)
-		log_line(LOG_ERR, "message %s may be in %s, and could not be taken back",
-		    copy.unique, copy.first->mailbox);
+		log_error("message %s may be in %s, and could not be taken back", copy.unique,
+		    copy.first->mailbox);
 }
 
 /* Every helper makes its copy visible. */
@@ -320,7 +321,7 @@ abandon(struct job *job, struct answer *answer)
 	for (size_t i = 0; i < job->running; i++) {
 		struct copy *copy = &job->copies[i];
 		spawn_end(&copy->helper, soon, &one);
-		report(copy, &one);
+		report(job, copy, &one);
 		if (i == job->failed && one.verdict != VERDICT_YES)
 			*answer = one;
 		if (copy->helper.killed)
@@ -347,7 +348,7 @@ keep_all(struct job *job, struct answer *answer)
 		kept = kept || (copy->helper.killed && is_maildir(copy));
 		if (kept)
 			continue;
-		report(copy, &one);
+		report(job, copy, &one);
 		if (answer->verdict == VERDICT_YES)
 			*answer = one;
 	}
@@ -359,7 +360,7 @@ run_foreign(struct job *job, struct answer *answer)
 	if (!start(job, job->copies, DELIVER))
 		return;
 	spawn_end(&job->copies->helper, job->deadline, answer);
-	report(job->copies, answer);
+	report(job, job->copies, answer);
 }
 
 void

@@ -9,6 +9,7 @@
 #include "request.h"
 
 struct envelope {
+	const char *id;     /* of the message, for the log */
 	const char *sender; /* "" for the null path */
 	struct recipient *recipients;
 	size_t count;     /* at least 1 */

@@ -50,6 +50,14 @@ enum {
 	NEW_PATH_MAX = 254,      /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
 				    path has 256 with its brackets */
 
+	/* The log. */
+	LOG_LINE_MAX = 4096, /* octets; what a write to a pipe takes whole: PIPE_BUF */
+	LOG_FIELDS_MAX =
+	    LOG_LINE_MAX - 256, /* without the system's log's 48, the event, session and client */
+	LOG_FIXED_MAX = 192,    /* names of fields, a message's id, protocol, size and time */
+	LOG_PATIENCE = 1,       /* s that a daemon of the system's log may keep a line waiting */
+	SESSION_ID_MAX = 40,    /* two numbers of 64 bits in hexadecimal */
+
 	/* Keywords: default, least, most. */
 	SIZE_DEFAULT = 36700160, /* 35 MiB; OpenSMTPD's max-message-size */
 	SIZE_LEAST = 65536,      /* RFC 5321 4.5.3.1.7 */

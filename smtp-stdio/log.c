@@ -6,15 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
-enum {
-	LINE = 4096
+#include "limits.h"
+
+struct line {
+	char text[LOG_LINE_MAX];
+	size_t n;
 };
 
 static bool to_syslog, to_journal;
+static const char *session = "", *client = "";
 
 /* Two descriptors of the same socket. */
 static bool
@@ -33,7 +41,6 @@ log_open(void)
 	if (fstat(0, &in) < 0 || fstat(1, &out) < 0 || fstat(2, &error) < 0 || same(&in, &error) ||
 	    same(&out, &error)) {
 		to_syslog = true;
-		openlog("smtp-stdio", LOG_PID, LOG_MAIL);
 		return;
 	}
 	(void)snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)error.st_dev,
@@ -42,27 +49,116 @@ log_open(void)
 }
 
 void
-log_line(int priority, const char *format, ...)
+log_session(const char *id, const char *address)
 {
-	char line[LINE];
-	va_list args;
-	size_t n = 0;
+	session = id;
+	client = address;
+}
 
-	if (to_journal)
-		n = (size_t)snprintf(line, sizeof line, "<%d>", priority);
+__attribute__((format(printf, 2, 0))) static void
+add_args(struct line *line, const char *format, va_list args)
+{
+	size_t room = sizeof line->text - 1 - line->n; /* without the line feed's */
+	int len = vsnprintf(line->text + line->n, room, format, args);
+
+	if (len > 0)
+		line->n += (size_t)len < room ? (size_t)len : room - 1;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+add(struct line *line, const char *format, ...)
+{
+	va_list args;
+
 	va_start(args, format);
-	int len = vsnprintf(line + n, sizeof line - n - 1, format, args);
+	add_args(line, format, args);
 	va_end(args);
-	if (len < 0)
+}
+
+static void
+begin(struct line *line, int priority)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char when[32] = "";
+
+	line->n = 0;
+	if (to_syslog) { /* RFC 3164 4.1 */
+		if (localtime_r(&now, &tm) != NULL)
+			(void)strftime(when, sizeof when, "%b %e %T", &tm);
+		add(line, "<%d>%s smtp-stdio[%ld]: ", LOG_MAIL | priority, when, (long)getpid());
+	} else if (to_journal) {
+		add(line, "<%d>", priority);
+	}
+}
+
+/* syslog(3) of musl cuts a line at 1,024 octets, and waits for ever for a daemon that hangs.  A log
+   that cannot be written must not stop the mail. */
+static void
+send_line(const struct line *line)
+{
+	static const struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	const struct timeval limit = {.tv_sec = LOG_PATIENCE};
+
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
 		return;
-	n += (size_t)len < sizeof line - n - 1 ? (size_t)len : sizeof line - n - 2;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	(void)sendto(
+	    fd, line->text, line->n, MSG_NOSIGNAL, (const struct sockaddr *)&name, sizeof name);
+	(void)close(fd); /* a datagram: nothing is pending */
+}
+
+static void
+end(struct line *line)
+{
 	if (to_syslog) {
-		syslog(priority, "%s", line);
+		send_line(line);
 		return;
 	}
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* a log that cannot be written must not stop the mail */
+	line->text[line->n++] = '\n';
+	if (write(STDERR_FILENO, line->text, line->n) < 0)
+		return; /* as above */
+}
+
+void
+log_line(int priority, const char *format, ...)
+{
+	struct line line;
+	va_list args;
+
+	begin(&line, priority);
+	va_start(args, format);
+	add_args(&line, format, args);
+	va_end(args);
+	end(&line);
+}
+
+void
+log_event(int priority, const char *event, const char *format, ...)
+{
+	struct line line;
+	va_list args;
+
+	begin(&line, priority);
+	add(&line, "%s session=%s client=%s ", event, session, client);
+	va_start(args, format);
+	add_args(&line, format, args);
+	va_end(args);
+	end(&line);
+}
+
+void
+log_error(const char *format, ...)
+{
+	char what[LOG_FIELDS_MAX / 2], shown[LOG_FIELDS_MAX - sizeof "what=\"\""];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(what, sizeof what, format, args);
+	va_end(args);
+	if (len >= 0)
+		log_event(LOG_ERR, "error", "what=\"%s\"", log_text(shown, sizeof shown, what));
 }
 
 static const char *

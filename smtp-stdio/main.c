@@ -20,6 +20,7 @@
 #include <sys/time.h>
 #include <sysexits.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
@@ -177,7 +178,7 @@ print(const struct config *config)
 static _Noreturn void
 no_jail(const char *step)
 {
-	log_line(LOG_CRIT, "jail: %s: %s", step, strerror(errno));
+	log_event(LOG_CRIT, "jail", "why=\"%s: %s\"", step, strerror(errno));
 	_exit(EX_OSERR);
 }
 
@@ -276,7 +277,7 @@ client_timeouts(const struct config *config)
 
 	if (setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
 	    setsockopt(1, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
-		log_line(LOG_WARNING, "the client's timeouts cannot be set: %s", strerror(errno));
+		log_error("the client's timeouts cannot be set: %s", strerror(errno));
 }
 
 /* The client speaks before it was greeted (RFC 5321 3.1): there is something to read within GreetDelay,
@@ -314,7 +315,7 @@ session_settings(const struct config *config, const struct peer *peer, const sig
 }
 
 static void
-run(const struct config *config, const struct peer *peer)
+run(const struct config *config, const struct peer *peer, const char *session_id)
 {
 	sigset_t mask;
 	struct identity who;
@@ -324,7 +325,6 @@ run(const struct config *config, const struct peer *peer)
 	stop_hold(&mask);
 	const struct session_settings settings = session_settings(config, peer, &mask);
 	session_user(config, &who);
-	closelog(); /* its descriptor, if there is one, will be closed or taken; it opens another */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		no_jail("socketpair");
 	pid_t session = fork();
@@ -340,7 +340,7 @@ run(const struct config *config, const struct peer *peer)
 	    fcntl(MONITOR_PAIR, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_DUMPABLE, 0L) < 0 ||
 	    (geteuid() == 0 && identity_keep_few() < 0))
 		no_jail("monitor");
-	monitor_run(config, peer, session, who.uid, &mask);
+	monitor_run(config, peer, session_id, session, who.uid, &mask);
 }
 
 /* A launcher's own way with the socket is not ours: a read waits, and SO_RCVTIMEO ends it. */
@@ -359,6 +359,7 @@ main(int argc, char **argv)
 	static struct config config;
 	struct arguments arguments = {0};
 	struct peer peer;
+	char session_id[SESSION_ID_MAX];
 
 	standard_descriptors();
 	signals_reset();
@@ -373,6 +374,9 @@ main(int argc, char **argv)
 		return EX_OK;
 	}
 	peer_find(&peer);
+	(void)snprintf(session_id, sizeof session_id, "%llx.%lx", (unsigned long long)time(NULL),
+	    (unsigned long)getpid());
+	log_session(session_id, peer.address);
 	if (peer.port == LMTP_NOT && config.number[KEY_PROTOCOL]) {
 		struct config_error error = {.source = config.source[KEY_PROTOCOL],
 		    .key = "Protocol",
@@ -381,6 +385,6 @@ main(int argc, char **argv)
 	}
 	if (peer.socket)
 		client_timeouts(&config);
-	run(&config, &peer);
+	run(&config, &peer, session_id);
 	return EX_OK;
 }

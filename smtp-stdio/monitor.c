@@ -66,25 +66,22 @@ reap(struct monitor *m)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		log_line(LOG_CRIT,
-		    "jail: client=%s the session made a forbidden system call and was killed",
-		    m->peer->address);
+		log_event(LOG_CRIT, "jail", "why=\"%s\"",
+		    "the session made a forbidden system call and was killed");
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == EX_NOPERM)
-		log_line(LOG_CRIT, "jail: client=%s the system-call filter cannot be loaded",
-		    m->peer->address);
+		log_event(
+		    LOG_CRIT, "jail", "why=\"%s\"", "the system-call filter cannot be loaded");
 	else if (WIFSIGNALED(status))
-		log_line(LOG_ERR, "session: client=%s ended by signal %d", m->peer->address,
-		    WTERMSIG(status));
+		log_event(LOG_ERR, "ended", "signal=%d", WTERMSIG(status));
 	else
-		log_line(LOG_ERR, "session: client=%s ended with status %d", m->peer->address,
-		    WEXITSTATUS(status));
+		log_event(LOG_ERR, "ended", "status=%d", WEXITSTATUS(status));
 	last_words(failure);
 }
 
 static void
 finish_off(struct monitor *m, const char *reason)
 {
-	log_line(LOG_CRIT, "monitor: client=%s session killed: %s", m->peer->address, reason);
+	log_event(LOG_CRIT, "killed", "helo=%s why=\"%s\"", m->helo, reason);
 	kill_session(m);
 	(void)await(m);
 	last_words(failure);
@@ -99,10 +96,10 @@ end_session(struct monitor *m)
 	if (m->state == STATE_DONE)
 		return; /* its client was told */
 	if (m->stopping) {
-		log_line(LOG_NOTICE, "stopped: client=%s", m->peer->address);
+		log_event(LOG_NOTICE, "stopped", "helo=%s", m->helo);
 		last_words("421 4.3.2 shutting down; closing\r\n");
 	} else {
-		log_line(LOG_NOTICE, "timeout: client=%s", m->peer->address);
+		log_event(LOG_NOTICE, "timeout", "helo=%s", m->helo);
 		last_words("421 4.4.2 too slow, or too long; closing\r\n");
 	}
 }
@@ -262,8 +259,8 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 }
 
 void
-monitor_run(const struct config *config, const struct peer *peer, pid_t session, uid_t session_uid,
-    const sigset_t *mask)
+monitor_run(const struct config *config, const struct peer *peer, const char *session_id,
+    pid_t session, uid_t session_uid, const sigset_t *mask)
 {
 	static struct monitor m;
 	static unsigned char
@@ -271,6 +268,7 @@ monitor_run(const struct config *config, const struct peer *peer, pid_t session,
 
 	m.config = config;
 	m.peer = peer;
+	m.session_id = session_id;
 	m.session = session;
 	m.session_uid = session_uid;
 	m.spool.fd = -1;

@@ -14,9 +14,10 @@ enum {
 
 /*
  * Serve until the session ends; end it at a deadline or at the first packet that is not as request.h
- * and the table of states say.  `mask` is stop_hold's.  Returns when the session is gone and reaped.
+ * and the table of states say.  `session_id` begins the
+ * id of each message, `mask` is stop_hold's.  Returns when the session is gone and reaped.
  */
-void monitor_run(const struct config *config, const struct peer *peer, pid_t session,
-    uid_t session_uid, const sigset_t *mask);
+void monitor_run(const struct config *config, const struct peer *peer, const char *session_id,
+    pid_t session, uid_t session_uid, const sigset_t *mask);
 
 #endif

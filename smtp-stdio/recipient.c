@@ -11,7 +11,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
@@ -152,13 +151,9 @@ fill(char out[PATH_OCTETS], const char *base, const char *pattern, const struct 
 static enum verdict
 may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
 {
-	char shown[2 * MAILBOX_MAX];
-
 	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
-		log_line(LOG_ERR,
-		    "mailbox of <%s> belongs to uid %lu, and uid %lu cannot deliver as that",
-		    log_word(shown, sizeof shown, r->address), (unsigned long)uid,
-		    (unsigned long)geteuid());
+		log_error("mailbox of %s belongs to uid %lu, and uid %lu cannot deliver as that",
+		    r->address, (unsigned long)uid, (unsigned long)geteuid());
 		*text = misconfigured;
 		return VERDICT_LATER;
 	}
@@ -179,7 +174,7 @@ find_in_passwd(const struct config *config, struct recipient *r, const char **te
 	case IDENTITY_NONE:
 		return VERDICT_NEVER;
 	case IDENTITY_UNKNOWN:
-		log_line(LOG_ERR, "/etc/passwd: %s", strerror(errno));
+		log_error("/etc/passwd: %s", strerror(errno));
 		*text = cannot_tell;
 		return VERDICT_LATER;
 	case IDENTITY_FOUND:
@@ -197,7 +192,6 @@ static enum verdict
 find_directory(const struct config *config, struct recipient *r, const char **text)
 {
 	struct stat st;
-	char shown[2 * PATH_OCTETS];
 
 	*text = no_mailbox;
 	if (!fill(r->home, "", config->text[KEY_USERS], r))
@@ -206,8 +200,7 @@ find_directory(const struct config *config, struct recipient *r, const char **te
 		/* There is none, or none can have that name. */
 		if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == EILSEQ)
 			return VERDICT_NEVER;
-		log_line(
-		    LOG_ERR, "%s: %s", log_word(shown, sizeof shown, r->home), strerror(errno));
+		log_error("%s: %s", r->home, strerror(errno));
 		*text = cannot_tell;
 		return VERDICT_LATER;
 	}
@@ -238,7 +231,7 @@ find_any(struct recipient *r, const char **text)
 			n--;
 		(void)strcpy(dir + n, ".");
 		if (errno != ENOENT || stat(dir, &st) < 0) {
-			log_line(LOG_ERR, "%s: %s", r->mailbox, strerror(errno));
+			log_error("%s: %s", r->mailbox, strerror(errno));
 			*text = cannot_tell;
 			return VERDICT_LATER;
 		}
@@ -280,7 +273,7 @@ add_group(const struct config *config, struct recipient *r, const char **text)
 	r->extra = (gid_t)-1;
 	if (name == NULL || geteuid() != 0 || identity_group(name, &r->extra) == IDENTITY_FOUND)
 		return VERDICT_YES;
-	log_line(LOG_ERR, "MailGroup %s: cannot be found in /etc/group", name);
+	log_error("MailGroup %s: cannot be found in /etc/group", name);
 	*text = misconfigured;
 	return VERDICT_LATER;
 }
@@ -304,7 +297,7 @@ find_postmaster(const struct config *config, struct recipient *r, const char **t
 	enum verdict verdict = find_user(config, r, text);
 	if (verdict != VERDICT_NEVER)
 		return verdict;
-	log_line(LOG_ERR, "Postmaster %s: no such mailbox", name);
+	log_error("Postmaster %s: no such mailbox", name);
 	*text = misconfigured;
 	return VERDICT_LATER;
 }
@@ -337,7 +330,7 @@ forward(const struct config *config, struct recipient *r, const char *path, cons
 
 	if (who.uid == 0) {
 		if (identity_find(name, &who) != IDENTITY_FOUND || who.uid == 0) {
-			log_line(LOG_ERR, "ForwardUser %s: no such user, or root", name);
+			log_error("ForwardUser %s: no such user, or root", name);
 			*text = misconfigured;
 			return VERDICT_LATER;
 		}
@@ -363,7 +356,7 @@ bad_alias(
 
 	if (alias->line > 0) /* otherwise it is the whole file */
 		(void)snprintf(line, sizeof line, ":%u", alias->line);
-	log_line(LOG_ERR, "%s%s: %s", config->text[KEY_ALIASES], line, why);
+	log_error("%s%s: %s", config->text[KEY_ALIASES], line, why);
 	*text = misconfigured;
 	return VERDICT_LATER;
 }

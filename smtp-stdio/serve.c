@@ -74,8 +74,7 @@ serve_from(struct monitor *m, const struct request *request)
 	memcpy(m->sender, path, len);
 	m->sender[len] = 0;
 	m->begun = clock_now();
-	(void)snprintf(m->id, sizeof m->id, "%llx.%lx.%u", (unsigned long long)time(NULL),
-	    (unsigned long)getpid(), m->messages + 1);
+	(void)snprintf(m->id, sizeof m->id, "%s.%u", m->session_id, m->messages + 1);
 	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-') {
 		answer_set(&m->answer, VERDICT_NEVER, dash);
 		return true;
@@ -90,9 +89,9 @@ refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const
 {
 	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX], reply[2 * ANSWER_TEXT_MAX];
 
-	log_line(LOG_NOTICE, "refused id=%s client=%s helo=%s from=<%s> to=<%s> reply=\"%s\"",
-	    m->id, m->peer->address, m->helo, log_word(from, sizeof from, m->sender),
-	    log_word(to, sizeof to, r->address), log_text(reply, sizeof reply, text));
+	log_event(LOG_NOTICE, "refused", "id=%s helo=%s from=<%s> to=<%s> reply=\"%s\"", m->id,
+	    m->helo, log_word(from, sizeof from, m->sender), log_word(to, sizeof to, r->address),
+	    log_text(reply, sizeof reply, text));
 	answer_set(&m->answer, verdict, text);
 	/* A session that has been taken over counts no errors. */
 	if (++m->refusals > REFUSALS_MOST)
@@ -176,8 +175,7 @@ serve_note(struct monitor *m, const struct request *request)
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
 		if (request->data[0] != (unsigned char)reasons[i].note)
 			continue;
-		log_line(LOG_NOTICE, "given up: client=%s helo=%s why=\"%s\"", m->peer->address,
-		    m->helo, reasons[i].why);
+		log_event(LOG_NOTICE, "gave-up", "helo=%s why=\"%s\"", m->helo, reasons[i].why);
 		m->state = STATE_DONE;
 		m->deadline = clock_now() + ANSWER_GRACE * 1000;
 		if (m->peer->socket)
@@ -237,28 +235,52 @@ serve_body(struct monitor *m, const struct request *request)
 		return true;
 	if ((m->state == STATE_RCPT && !begin_message(m, request)) ||
 	    !spool_add(&m->spool, request->data, request->len)) {
-		log_line(LOG_ERR, "message id=%s client=%s cannot be kept: %s", m->id,
-		    m->peer->address, strerror(errno));
+		log_error("message %s cannot be kept: %s", m->id, strerror(errno));
 		m->failed = true;
 	}
 	return true;
 }
 
-static void
-log_message(const struct monitor *m, size_t first, size_t count)
-{
-	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX], reply[2 * ANSWER_TEXT_MAX];
+enum {
+	FROM_SHOWN = 2 * MAILBOX_MAX,
+	REPLY_SHOWN = 2 * ANSWER_TEXT_MAX,
+	TO_SHOWN = LOG_FIELDS_MAX - LOG_FIXED_MAX - DOMAIN_MAX - FROM_SHOWN - REPLY_SHOWN,
+	MORE_SHOWN = sizeof ",+1000",
+};
+_Static_assert(TO_SHOWN >= 2 * MAILBOX_MAX + sizeof "<>" + MORE_SHOWN, "one fits, whoever it is");
 
-	for (size_t i = first; i < first + count; i++)
-		log_line(m->answer.verdict == VERDICT_YES ? LOG_INFO : LOG_WARNING,
-		    "%s id=%s client=%s helo=%s proto=%s from=<%s> to=<%s> size=%llu ms=%lld "
-		    "reply=\"%s\"",
-		    m->answer.verdict == VERDICT_YES ? "delivered" : "failed", m->id,
-		    m->peer->address, m->helo, protocol_of(m),
-		    log_word(from, sizeof from, m->sender),
-		    log_word(to, sizeof to, m->recipients[i].address),
-		    (unsigned long long)m->octets, (long long)(clock_now() - m->begun),
-		    log_text(reply, sizeof reply, m->answer.text));
+/* "<a>,<b>,+8": as many as there is room for, and how many more there are. */
+static const char *
+show_recipients(char out[TO_SHOWN], const struct recipient *r, size_t count)
+{
+	char one[2 * MAILBOX_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *comma = i > 0 ? "," : "";
+		(void)log_word(one, sizeof one, r[i].address);
+		if (n + strlen(comma) + strlen(one) + strlen("<>") + MORE_SHOWN > TO_SHOWN) {
+			(void)snprintf(out + n, TO_SHOWN - n, "%s+%zu", comma, count - i);
+			break;
+		}
+		n += (size_t)snprintf(out + n, TO_SHOWN - n, "%s<%s>", comma, one);
+	}
+	return out;
+}
+
+static void
+log_message(const struct monitor *m, const struct recipient *recipients, size_t count)
+{
+	char from[FROM_SHOWN], to[TO_SHOWN], reply[REPLY_SHOWN];
+	bool yes = m->answer.verdict == VERDICT_YES;
+	int64_t ms = clock_now() - m->begun;
+
+	log_event(yes ? LOG_INFO : LOG_WARNING, yes ? "delivered" : "failed",
+	    "id=%s helo=%s proto=%s from=<%s> to=%s size=%llu seconds=%lld.%03d reply=\"%s\"",
+	    m->id, m->helo, protocol_of(m), log_word(from, sizeof from, m->sender),
+	    show_recipients(to, recipients, count), (unsigned long long)m->octets,
+	    (long long)(ms / 1000), (int)(ms % 1000),
+	    log_text(reply, sizeof reply, m->answer.text));
 }
 
 /* Nothing is begun any more when there is no time to tell what came of it; NULL: there is. */
@@ -275,7 +297,7 @@ static void
 deliver(struct monitor *m, struct recipient *recipients, size_t count)
 {
 	const char *late = too_late(m);
-	const struct envelope envelope = {m->sender, recipients, count, ++m->deliveries};
+	const struct envelope envelope = {m->id, m->sender, recipients, count, ++m->deliveries};
 
 	if (late != NULL)
 		answer_set(&m->answer, VERDICT_LATER, late);
@@ -315,7 +337,7 @@ deliver_next(struct monitor *m)
 		m->has_answer[members[i]] = true;
 	}
 	m->answer = m->answers[this];
-	log_message(m, this, 1);
+	log_message(m, &m->recipients[this], 1);
 }
 
 /* The session must be able to say what came of a message: once after its time, or it could go on for
@@ -339,7 +361,7 @@ serve_end(struct monitor *m, const struct request *request)
 	if (m->state == STATE_RCPT && !begin_message(m, request)) /* an empty message */
 		m->failed = true;
 	if (m->state != STATE_EACH && !m->failed && !spool_seal(&m->spool)) {
-		log_line(LOG_ERR, "message id=%s cannot be sealed: %s", m->id, strerror(errno));
+		log_error("message %s cannot be sealed: %s", m->id, strerror(errno));
 		m->failed = true;
 	}
 	bool first = m->next == 0, lmtp = m->config->number[KEY_PROTOCOL] != 0;
@@ -347,7 +369,7 @@ serve_end(struct monitor *m, const struct request *request)
 		deliver_next(m);
 	} else {
 		deliver(m, m->recipients, m->count);
-		log_message(m, 0, m->count);
+		log_message(m, m->recipients, m->count);
 	}
 	if (!lmtp || m->next == m->count)
 		forget(m);

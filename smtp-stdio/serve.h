@@ -32,6 +32,7 @@ enum state {
 struct monitor {
 	const struct config *config;
 	const struct peer *peer;
+	const char *session_id;
 	pid_t session;
 	uid_t session_uid;
 	enum state state;
@@ -48,7 +49,7 @@ struct monitor {
 	/* the message */
 	char sender[MAILBOX_MAX + 1];
 	bool utf8, binary; /* it was sent with SMTPUTF8, BODY=BINARYMIME */
-	char id[48];
+	char id[SESSION_ID_MAX + sizeof ".999999"];
 	size_t count;
 	struct recipient recipients[RECIPIENTS_MOST];
 	/* by LMTP: the recipient whose answer is due, and the answers that are there already */

@@ -153,7 +153,7 @@ say EHLO client.test\r\n
 rest
 END
 	heard 'early' "$HASTY" end 'status 0'
-	assertEquals 'given up: client=127.0.0.1 helo= why="did not wait for a reply"' "$(cat "$T/log")"
+	assertEquals 'gave-up session=ID client=127.0.0.1 helo= why="did not wait for a reply"' "$(events "$T/log")"
 }
 
 testGreetDelayCatchesWhoSpeaksWithinIt() {
@@ -324,7 +324,7 @@ testErrorsAreAnsweredSlowlyAndThenNoMore() {
 	END
 	heard 'four' '0 220 mx.test ESMTP' '0 500 5.5.1 unknown command' '0 500 5.5.1 unknown command' \
 		'1 500 5.5.1 unknown command' '1 500 5.5.1 unknown command' '0 421 4.7.0 too many errors; closing' end 'status 0'
-	assertEquals 'given up: client=127.0.0.1 helo= why="too many errors"' "$(cat "$T/log")"
+	assertEquals 'gave-up session=ID client=127.0.0.1 helo= why="too many errors"' "$(events "$T/log")"
 }
 
 testADeliveredMessageForgivesErrors() {
@@ -450,7 +450,7 @@ testACommandHasItsTimeHoweverItDrips() {
 		rest
 	END
 	assertEquals "$SLOW" "$(sed -n 2p "$T/heard")"
-	assertEquals 'timeout: client=127.0.0.1' "$(cat "$T/log")"
+	assertEquals 'timeout session=ID client=127.0.0.1 helo=' "$(events "$T/log")"
 }
 
 testAMessageHasItsRate() {
@@ -554,7 +554,7 @@ testSigtermBetweenCommandsAndInAMessage() {
 	END
 	without_ehlo
 	heard 'between commands' '421 4.3.2 shutting down; closing' end 'status 0'
-	assertEquals 'stopped: client=127.0.0.1' "$(cat "$T/log")"
+	assertEquals 'stopped session=ID client=127.0.0.1 helo=client.test' "$(events "$T/log")"
 	rude <<-END
 		$EHLO
 		say MAIL FROM:<>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n

@@ -271,8 +271,8 @@ testNothingButSmtpReachesTheClient() {
 	assertContains 'refused' "$(cat "$T/out")" "$NO"
 	assertContains 'failed' "$(cat "$T/out")" '451 4.2.0 '
 	assertContains 'syslog' "$(cat "$T/syslog")" '<21>'
-	assertContains 'syslog: refused' "$(cat "$T/syslog")" 'refused id='
-	assertContains 'syslog: failed' "$(cat "$T/syslog")" 'failed id='
+	assertContains 'syslog: refused' "$(cat "$T/syslog")" 'refused session='
+	assertContains 'syslog: failed' "$(cat "$T/syslog")" 'failed session='
 	assertContains 'syslog: what deliver said' "$(cat "$T/syslog")" 'not a directory'
 	assertEquals 'status' 0 "$(cat "$T/status")"
 }

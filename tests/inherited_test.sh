@@ -60,7 +60,7 @@ testABlockedSignalStillEndsIt() {
 	wait "$pid"
 	assertEquals 0 $?
 	assertEquals "421 4.3.2 shutting down; closing" "$(tail -n 1 "$T/out" | tr -d '\r')"
-	assertEquals "stopped: client=local" "$(cat "$T/log")"
+	assertEquals "stopped session=ID client=local helo=" "$(events "$T/log")"
 }
 
 # The guard must hear how its writer ended, or an mbox keeps what the writer left.

@@ -322,49 +322,49 @@ injected() {
 	status=${PIPESTATUS[1]}
 }
 
-# refuses FAULT LOG [CMD ...] -- no greeting, a clean end, and the log names the step.
+# refuses FAULT WHY [CMD ...] -- no greeting, a clean end, and the log names the step.
 refuses() {
-	local fault=$1 log=$2
+	local fault=$1 why=$2
 	shift 2
 	injected "$fault" "${@:-$BIN/smtp-stdio}"
 	assertContains "$fault: injected" "$(cat "$T/trace")" INJECTED
 	assertNotContains "$fault: greeting" "$(cat "$T/out")" 220
-	assertContains "$fault: log" "$(cat "$T/log")" "$log"
+	assertContains "$fault: log" "$(events "$T/log")" "jail session=ID client=local why=\"$why"
 	assertContains "$fault: exit status $status" ' 0 71 ' " $status "
 }
 
 testAJailThatCannotBeHadIsNoService() {
-	refuses seccomp:error=EINVAL 'jail: client=local the system-call filter cannot be loaded'
-	refuses landlock_create_ruleset:error=EPERM:when=2 'jail: Landlock: Operation not permitted'
-	refuses landlock_restrict_self:error=E2BIG 'jail: Landlock: Argument list too long'
-	refuses prctl:error=EINVAL:when=1 'jail: death signal: Invalid argument'
-	refuses prctl:error=EINVAL:when=2 'jail: no_new_privs: Invalid argument'
-	refuses prctl:error=EINVAL:when=3 'jail: no_new_privs: Invalid argument'
-	refuses close_range:error=ENOSYS 'jail: descriptors: Function not implemented'
-	refuses socketpair:error=EMFILE 'jail: socketpair: '
-	refuses prlimit64:error=EPERM 'jail: resource limits: Operation not permitted'
-	refuses capset:error=EPERM 'jail: capabilities: Operation not permitted'
+	refuses seccomp:error=EINVAL 'the system-call filter cannot be loaded'
+	refuses landlock_create_ruleset:error=EPERM:when=2 'Landlock: Operation not permitted'
+	refuses landlock_restrict_self:error=E2BIG 'Landlock: Argument list too long'
+	refuses prctl:error=EINVAL:when=1 'death signal: Invalid argument'
+	refuses prctl:error=EINVAL:when=2 'no_new_privs: Invalid argument'
+	refuses prctl:error=EINVAL:when=3 'no_new_privs: Invalid argument'
+	refuses close_range:error=ENOSYS 'descriptors: Function not implemented'
+	refuses socketpair:error=EMFILE 'socketpair: '
+	refuses prlimit64:error=EPERM 'resource limits: Operation not permitted'
+	refuses capset:error=EPERM 'capabilities: Operation not permitted'
 }
 
 testARootThatCannotBeLeftIsNoService() {
 	need_root || return 0
-	refuses chroot:error=EPERM 'jail: chroot: Operation not permitted'
-	refuses fchdir:error=EACCES 'jail: chroot: Permission denied'
-	refuses mkdir,mkdirat:error=EROFS 'jail: no directory for an empty root: Read-only file system'
-	refuses setgroups:error=EPERM 'jail: SessionUser: Operation not permitted'
-	refuses setresgid:error=EPERM 'jail: SessionUser: Operation not permitted'
-	refuses setresuid:error=EAGAIN 'jail: SessionUser: '
+	refuses chroot:error=EPERM 'chroot: Operation not permitted'
+	refuses fchdir:error=EACCES 'chroot: Permission denied'
+	refuses mkdir,mkdirat:error=EROFS 'no directory for an empty root: Read-only file system'
+	refuses setgroups:error=EPERM 'SessionUser: Operation not permitted'
+	refuses setresgid:error=EPERM 'SessionUser: Operation not permitted'
+	refuses setresuid:error=EAGAIN 'SessionUser: '
 	# a change of identity that only says that it was made
-	refuses setresuid:retval=0 'jail: SessionUser: Operation not permitted'
-	refuses setresgid:retval=0 'jail: SessionUser: Operation not permitted'
-	refuses setgroups:retval=0 'jail: SessionUser: Operation not permitted'
+	refuses setresuid:retval=0 'SessionUser: Operation not permitted'
+	refuses setresgid:retval=0 'SessionUser: Operation not permitted'
+	refuses setgroups:retval=0 'SessionUser: Operation not permitted'
 }
 
 testLandlockIsTriedOrRequired() {
 	injected landlock_create_ruleset:error=ENOSYS "$BIN/smtp-stdio" -o 'Landlock try'
 	assertContains try "$(cat "$T/out")" '221 '
 	assertEquals 'and nothing logged' '' "$(cat "$T/log")"
-	refuses landlock_create_ruleset:error=ENOSYS 'jail: Landlock is required' \
+	refuses landlock_create_ruleset:error=ENOSYS 'Landlock is required' \
 		"$BIN/smtp-stdio" -o 'Landlock require'
 	injected landlock_create_ruleset:error=EOPNOTSUPP "$BIN/smtp-stdio" -o 'Landlock try'
 	assertContains 'switched off' "$(cat "$T/out")" '221 '

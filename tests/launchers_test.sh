@@ -112,8 +112,8 @@ client() {
 
 # logged FILE PEER -- the refusal and the delivery stand there.
 logged() {
-	assertEquals "refusal" 1 "$(grep -c "refused id=.* client=$2 .*to=<x@elsewhere.test>" "$1")"
-	assertEquals "delivery" 1 "$(grep -c "delivered id=.* client=$2 .*to=<y@here.test>" "$1")"
+	assertEquals "refusal" 1 "$(grep -c "refused session=[0-9a-f.]* client=$2 id=.*to=<x@elsewhere.test>" "$1")"
+	assertEquals "delivery" 1 "$(grep -c "delivered session=[0-9a-f.]* client=$2 id=.*to=<y@here.test>" "$1")"
 }
 
 # with_syslog CMD ... -- where /dev/log is ours, and what is sent there comes to ./syslog; root only.

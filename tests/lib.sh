@@ -106,6 +106,16 @@ files() {
 	find "$1" -maxdepth 1 -type f | wc -l
 }
 
+# events FILE -- a log with "ID" for the session's.
+events() {
+	sed -E 's/^([a-z-]+ session=)[0-9a-f]+\.[0-9a-f]+ /\1ID /' "$1"
+}
+
+# errors FILE -- what it tells the administrator to mend.
+errors() {
+	events "$1" | sed -n 's/^error session=ID client=local what="\(.*\)"$/\1/p'
+}
+
 # state FILE -- its size and checksum, to see that nothing has changed.
 state() {
 	if [ -e "$1" ]; then stat -c %s "$1"; sha256sum <"$1"; else echo absent; fi

@@ -47,7 +47,7 @@ testEachRecipientHasAReply() {
 		assertFalse "$user: no other's" "grep -qE '(for <|Delivered-To: )$([ $user = alice ] && echo bob || echo alice)' $T/users/$user/Maildir/new/*"
 		assertTrue "$user: by LMTP" "grep -q 'with LMTP id' $T/users/$user/Maildir/new/*"
 	done
-	assertEquals 'a log line for each' 3 "$(grep -c '^delivered id=.* proto=LMTP ' "$T/log")"
+	assertEquals 'a log line for each' 3 "$(grep -c '^delivered session=.* proto=LMTP ' "$T/log")"
 }
 
 testOneThatFailsStopsNoOther() {
@@ -57,7 +57,7 @@ testOneThatFailsStopsNoOther() {
 	assertEquals alice 1 "$(files "$T/users/alice/Maildir/new")"
 	assertEquals carol 1 "$(files "$T/users/carol/Maildir/new")"
 	assertEquals 'logged' '2 delivered 1 failed' \
-		"$(grep -c '^delivered ' "$T/log") delivered $(grep -c '^failed id=.* to=<bob@mx.test>' "$T/log") failed"
+		"$(grep -c '^delivered ' "$T/log") delivered $(grep -c '^failed session=.* to=<bob@mx.test>' "$T/log") failed"
 }
 
 testOnlyAcceptedRecipientsHaveOne() {
@@ -277,7 +277,7 @@ testAHostileSessionGetsEachAnswerOnce() {
 		want=${case#*|}
 		printf '%s%s!' "$begin" "${case%|*}" | timeout 10 "$BIN/hostile" -l -C /dev/null -o "DeliverPath $BIN/deliver" \
 			-o "Users $T/users/%u" -o 'Postmaster alice' -o 'Domain mx.test' >"$T/out" 2>"$T/log"
-		assertEquals "$case" "monitor: client=local session killed: $want" "$(tail -n 1 "$T/log")"
+		assertEquals "$case" "killed session=ID client=local helo=a why=\"$want\"" "$(events "$T/log" | tail -n 1)"
 	done
 	printf '8:HESMTP a!' | timeout 10 "$BIN/hostile" -l -C /dev/null >"$T/out" 2>"$T/log"
 	assertContains "$(cat "$T/log")" 'a request is beyond the limits'

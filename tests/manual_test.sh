@@ -210,29 +210,43 @@ testPagesHaveEveryExitStatus() {
 		"$(statuses_of_sources "$TOP"/deliver/{main,options,fault}.c)"
 }
 
-# Of each log line that has fields: what stands before them, and their names in their order.
+# log_lines FILE ... -- each event with its fields in their order: of the page, or of the calls in sources.
 log_lines() {
 	python3 - "$@" <<-'END'
 		import re, sys
-		def shape(line):
-		    fields = re.findall(r"(\w+)=", line)
-		    if fields:
-		        print(line[:line.index(fields[0] + "=")] + " ".join(fields))
+		def shape(event, fields):
+		    print(event, *re.findall(r"(\w+)=", fields))
 		for name in sys.argv[1:]:
 		    text = open(name).read()
 		    if name.endswith(".8"):
-		        for line in re.findall(r"^\.It (.*)", text[text.index(".Sh DIAGNOSTICS"):], re.M):
-		            shape(line)
+		        for event, fields in re.findall(r"^\.It Em (\S+) (session=.*)", text, re.M):
+		            shape(event, fields)
 		        continue
-		    for call in re.findall(r"\blog_line\((.*?)\);", text, re.S):
-		        literal = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call.split(",\n\t\t    m->")[0]))
-		        for word in ("delivered", "failed") if literal.startswith("%s ") else ("",):
-		            shape(literal.replace("%s", word, 1) if word else literal)
+		    for call in re.findall(r"\blog_event\(\s*((?:yes|LOG_).*?)\);", text, re.S):
+		        literals = re.findall(r'"((?:[^"\\]|\\.)*)"', call)
+		        events = [l for l in literals if re.fullmatch("[a-z-]+", l)]
+		        fields = "".join(l for l in literals if "=%" in l or '=\\"%' in l or "=<%" in l)
+		        for event in events or ["?" + call]:
+		            shape(event, "session= client= " + fields)
 	END
 }
 
 testPageHasTheLogLines() {
-	same "log lines" "$(log_lines "$SMTP")" "$(log_lines "$TOP"/smtp-stdio/*.c)"
+	local shapes
+	shapes=$(log_lines "$SMTP")
+	assertTrue "$shapes" "[ $(wc -l <<<"$shapes") -gt 10 ]"
+	same "log lines" "$shapes" "$(log_lines "$TOP"/smtp-stdio/*.c)"
+	same "fields" "$(sed -n '/^The fields:/,/^\.El/{s/^\.It Cm //p;}' "$SMTP" | tr -d '=,' | tr -s ' ' '\n')" \
+		"$(cut -d' ' -f2- <<<"$shapes" | tr ' ' '\n')"
+}
+
+# Nothing of a session is logged in another shape: a plain line comes from where there is none yet.
+testOnlySettingsAreToldInPlainLines() {
+	assertEquals "smtp-stdio/main.c: bad_settings
+smtp-stdio/main.c: usage" "$(cd "$TOP" && awk '
+		/^[a-z_]+\(/ { name = $0; sub(/\(.*/, "", name) }
+		/^\t+log_line\(/ { print FILENAME ": " name }
+	' smtp-stdio/*.c | sort -u)"
 }
 
 testPagesHaveTheVariablesThatArePassedOrRead() {

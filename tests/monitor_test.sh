@@ -58,6 +58,11 @@ delivered() {
 	if [ -e "${found[0]}" ]; then echo ${#found[@]}; else echo 0; fi
 }
 
+# logged -- the log, whatever the session said its client's name is.
+logged() {
+	events "$T/log" | sed 's/ helo=[^ ]*//'
+}
+
 # killed WHAT SCRIPT REASON [SAID] -- after the script the session is killed: it neither reads an
 # answer nor goes on, the monitor says why and ends well, and nothing is delivered.
 killed() {
@@ -68,9 +73,9 @@ killed_by_file() {
 	local before log
 	before=$(delivered)
 	hostile <"$T/script"
-	log=$(<"$T/log")
+	log=$(logged)
 	assertEquals "$1: exit status" 0 "$status"
-	assertEquals "$1: log" "monitor: client=local session killed: $2" "${log##*$'\n'}"
+	assertEquals "$1: log" "killed session=ID client=local why=\"$2\"" "${log##*$'\n'}"
 	printf '%s%s' "$3" "$last_words" | cmp - "$T/out" || fail "$1: the client read something else"
 	assertEquals "$1: delivered" "$before" "$(delivered)"
 }
@@ -118,11 +123,11 @@ testWhatMayBeAskedWhenIsTheTable() {
 judge_turn() {
 	local log='' out=''
 	if [ -z "$2" ]; then
-		log='monitor: client=local session killed: a request is out of turn'
+		log='killed session=ID client=local why="a request is out of turn"'
 		out=${last_words%$'\r\n'}
 	fi
 	assertEquals "$1: exit status" 0 "$status"
-	assertEquals "$1: log" "$log" "$(grep -v '^delivered id=\|^given up: ' "$T/log")"
+	assertEquals "$1: log" "$log" "$(logged | grep -v '^delivered \|^gave-up ')"
 	assertEquals "$1: last words" "$out" "$(tr -d '\r' <"$T/out" | grep '^421')"
 }
 
@@ -285,7 +290,7 @@ testASessionThatReadsNoAnswers() {
 	printf -v flood '14:Valice@mx.test%.0s' {1..9000}
 	hostile -o 'SessionTimeout 1h' < <(printf '%s!' "$flood")
 	assertEquals 'exit status' 0 "$status"
-	assertEquals 'monitor: client=local session killed: answers are not read' "$(cat "$T/log")"
+	assertEquals 'killed session=ID client=local why="answers are not read"' "$(logged)"
 }
 
 # stalled WHAT SCRIPT DELIVERED [ARG ...] -- a session that comes to no end is brought to it.
@@ -294,7 +299,7 @@ stalled() {
 	shift 3
 	hostile -o 'SessionTimeout 1' "$@" < <(printf '%s' "$script")
 	assertEquals "$what: exit status" 0 "$status"
-	assertEquals "$what: log" 'timeout: client=local' "$(grep -v '^delivered id=' "$T/log")"
+	assertEquals "$what: log" 'timeout session=ID client=local' "$(logged | grep -v '^delivered ')"
 	assertEquals "$what: last words" "${slow_words%$'\r\n'}" "$(tail -n 1 "$T/out" | tr -d '\r')"
 	assertEquals "$what: delivered" "$want" "$(delivered)"
 }
@@ -306,7 +311,7 @@ testASessionThatStallsIsEndedByTheClock() {
 	stalled 'stops after the end' "${WALK[BODY]}${PACKET[E]}." 1
 	stalled 'spins after an end that it does not hear' "${WALK[BODY]}1:E!" 2
 	hostile -o 'CommandTimeout 1' < <(printf .) # no socket: the monitor keeps the client's time too
-	assertContains 'CommandTimeout' "$(cat "$T/log")" 'timeout: client=local'
+	assertEquals 'CommandTimeout' 'timeout session=ID client=local' "$(logged)"
 }
 
 testMessagesOfOneSessionKnowNothingOfEachOther() {

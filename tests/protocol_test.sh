@@ -55,7 +55,7 @@ testEveryRecordedDialogueIsAnsweredAsRecorded() {
 			diff -a "$T/expected" "$T/said"
 			fail "${file##*/}: not what was recorded"
 		}
-		if grep -q 'session killed\|ended' "$T/log"; then
+		if grep -q '^killed \|^ended \|^jail ' "$T/log"; then
 			cat "$T/log"
 			fail "${file##*/}: the session did not end by itself"
 		fi
