@@ -20,6 +20,7 @@ B = $O/bin
 
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes -Wvla
 
+FORTIFY = -D_FORTIFY_SOURCE=2
 # Hardening: a reason each.  What not every compiler has is asked for first.
 has = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo "$(1)")
 HARDEN := -fPIE                                    # another address at each start
@@ -31,7 +32,6 @@ HARDEN += $(or $(call has,-ftrivial-auto-var-init=zero),$(call has,-ftrivial-aut
 HARDEN += $(call has,-fzero-call-used-regs=used-gpr) # less left over for a gadget
 HARDEN += -fno-delete-null-pointer-checks -fno-strict-overflow # no check is optimised away
 HARDEN += -U_FORTIFY_SOURCE $(FORTIFY)             # glibc checks lengths; musl has no such thing
-FORTIFY = -D_FORTIFY_SOURCE=2
 SMALL := -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 HARDEN_LD := -Wl,-z,relro,-z,now                   # relocated data is read only from the start
 HARDEN_LD += -Wl,-z,noexecstack,-z,text            # no code on the stack, none patched
