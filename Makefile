@@ -141,6 +141,11 @@ bench:    ## ratios against a bare loop of the same shape
 	@$(MAKE) -s --no-print-directory all
 	@tests/bench/run
 
+soak:     ## 100,000 sessions by one smtp-listen, and what they leave behind in it
+	@tests/need demo
+	@$(MAKE) -s --no-print-directory all
+	@tests/soak
+
 dev:      ## build with -Werror and sanitizers into .build/dev
 	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= \
 	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
@@ -161,6 +166,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench dev install clean help .FORCE
+.PHONY: all demo serve check fuzz bench soak dev install clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) tests/hostile tests/probe)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

@@ -187,7 +187,7 @@ testInstallPutsEverythingBelowDestdir() {
 
 testHelpNamesEveryTarget() {
 	local target
-	for target in all demo serve check fuzz bench dev install clean help; do
+	for target in all demo serve check fuzz bench soak dev install clean help; do
 		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
 	done
 }
@@ -205,7 +205,7 @@ testDemoShowsTheWholePath() {
 }
 
 testScriptsPassShellcheck() {
-	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/lib.sh \
+	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
 		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh)
 	assertEquals 0 $?
 }
