@@ -27,7 +27,7 @@ void client_from(struct client *client, const struct sockaddr_storage *name);
 struct source {
 	uint64_t source;
 	unsigned sessions;
-	unsigned taken; /* connections in that second */
+	unsigned taken; /* connections in the second of the last one; 0: nobody's place */
 	int64_t second;
 };
 
