@@ -573,8 +573,8 @@ main(int argc, char **argv)
 	l.sessions = allocate(l.most, sizeof *l.sessions);
 	l.sources.size = l.most + SOURCES_IDLE;
 	l.sources.table = allocate(l.sources.size, sizeof *l.sources.table);
-	/* The port is open; what root starts has root's capabilities again. */
-	if (identity_keep_none() < 0)
+	/* The port is open. */
+	if ((geteuid() == 0 ? identity_keep_for_exec() : identity_keep_none()) < 0)
 		journal_die(EX_OSERR, "capabilities: %s", strerror(errno));
 	notify_ready();
 	while (l.stage == STAGE_SERVING || (l.stage != STAGE_OVER && l.counts.sessions > 0))

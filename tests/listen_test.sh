@@ -848,12 +848,35 @@ os.execv(sys.argv[1], sys.argv[1:])' "$LISTEN" -l 127.0.0.1:0 "$BIN/smtp-stdio" 
 	ends
 }
 
-testRootKeepsNoCapabilityAndItsSessionsDo() {
+# KILL is 5, SETGID 6, SETUID 7, SYS_CHROOT 18.
+testRootHasNoCapabilityInEffect() {
 	need_root || return 0
 	mail
-	assertEquals "0000000000000000 0000000000000000 0000000000000000 0000000000000000" \
+	assertEquals "0000000000000000 00000000000400e0 0000000000000000 0000000000000000" \
 		"$(awk '/^Cap(Inh|Prm|Eff|Amb):/ { print $2 }' "/proc/$pid/status" | paste -sd ' ')"
-	with_swaks "$port" --to ann@mx.test >said 2>&1
+}
+
+testAnOrdinaryUserHasNoCapability() {
+	need_root || return 0
+	up setpriv --reuid=2003 --regid=2003 --clear-groups --inh-caps=+net_bind_service --ambient-caps=+net_bind_service \
+		"$LISTEN" -l 127.0.0.1:0 "$(command -v sleep)" 100
+	comes port_of 127.0.0.1
+	exec 5<>"/dev/tcp/127.0.0.1/$(port_of 127.0.0.1)"
+	comes has 1
+	for pid in "$pid" "$(pgrep -P "$pid")"; do
+		assertEquals "0000000000000000 0000000000000000 0000000000000000 0000000000000000" \
+			"$(awk '/^Cap(Inh|Prm|Eff|Amb):/ { print $2 }' "/proc/$pid/status" | paste -sd ' ')"
+	done
+	kill "$pid"
+}
+
+# No exec gives a capability then that its caller cannot have.
+testRootsSessionsHaveWhatTheyNeedWithoutNewPrivileges() {
+	need_root || return 0
+	up setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot,+kill "$LISTEN" -l 127.0.0.1:0 \
+		"$BIN/smtp-stdio" -C "$T/conf"
+	comes port_of 127.0.0.1
+	with_swaks "$(port_of 127.0.0.1)" --to ann@mx.test >said 2>&1
 	ended $? said
 	assertEquals "delivered as the owner of the mailbox" 2001 "$(stat -c %u "$BOX"/in/new/*)"
 }
