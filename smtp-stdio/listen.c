@@ -96,12 +96,10 @@ start(int fd, char *const *argv, char *const *environment)
 	pid_t pid = vfork();
 	if (pid == 0)
 		child(fd, argv, environment, &failed);
-	if (pid > 0 && failed != 0) {
-		(void)waitpid(pid, NULL, 0); /* it has ended */
-		errno = failed;
-		return -1;
-	}
-	return pid;
+	if (pid < 0 || failed == 0)
+		return pid;
+	errno = failed; /* reap() takes in what is left of it */
+	return -1;
 }
 
 /* ---- connections --------------------------------------------------------------------------- */

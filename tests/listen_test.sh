@@ -214,6 +214,9 @@ testSystemdSocketActivateHandsOver() {
 	logged 1 "^listening: address=127.0.0.1:$port4 name=four$"
 	logged 1 "^listening: address=\[::1\]:$port6 name=six$"
 	logged 1 "^listening: address=$T/socket name=local$"
+	# Another process may have taken the connection that was there.
+	assertEquals "accept does not wait" "4002 4002 4002" \
+		"$(sed -n 's/^flags:.*\(....\)$/\1/p' "/proc/$pid/fdinfo/"[345] | paste -sd ' ')"
 	kill "$pid"
 	ends
 	assertTrue "the path is systemd's to remove" "[ -S $T/socket ]"
@@ -406,8 +409,8 @@ testEveryOneOfManyHearsSomething() {
 	assertEquals "$(cat said)" "421: 3000" "$(head -n 1 said)"
 	kill "$pid"
 	ends
-	logged 2 '^turned away: '
-	logged 1 '^turned away: client=127\.1\.0\.[0-9]* limit=-c reply="[^"]*" again=2999$'
+	assertTrue "few lines" "[ $(grep -c '^turned away: ' log) -le 6 ]"
+	assertEquals "with all in them" 3000 "$(awk -F ' again=' '/^turned away: client=127/ { n += NF > 1 ? $2 : 1 } END { print n }' log)"
 	logged 1 '^stopped: .* turned-away=3000$'
 }
 
