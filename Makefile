@@ -4,6 +4,7 @@ prefix     = /usr/local
 sbindir    = $(prefix)/sbin
 bindir     = $(prefix)/bin
 mandir     = $(prefix)/share/man
+catalogdir = $(prefix)/lib/systemd/catalog
 sysconfdir = /etc
 DESTDIR    =
 
@@ -18,10 +19,16 @@ LDFLAGS =
 O = .build
 B = $O/bin
 
+# smtp-listen needs libsystemd, and so the libc of the system.
+MUSL     = $(findstring musl,$(notdir $(CC)))
+LISTENCC = $(if $(MUSL),$(HOSTCC),$(CC))
+
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes -Wvla
 
+FORTIFY = -D_FORTIFY_SOURCE=2
 # Hardening: a reason each.  What not every compiler has is asked for first.
-has = $(shell $(CC) -Werror $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo "$(1)")
+takes = $(1) -Werror $(2) -x c -c /dev/null -o /dev/null 2>/dev/null
+has   = $(shell $(call takes,$(CC),$(1)) && $(call takes,$(LISTENCC),$(1)) && echo "$(1)")
 HARDEN := -fPIE                                    # another address at each start
 HARDEN += -fstack-protector-strong                 # a smashed stack ends the process
 HARDEN += $(call has,-fstack-clash-protection)     # no jump over the guard page
@@ -31,14 +38,13 @@ HARDEN += $(or $(call has,-ftrivial-auto-var-init=zero),$(call has,-ftrivial-aut
 HARDEN += $(call has,-fzero-call-used-regs=used-gpr) # less left over for a gadget
 HARDEN += -fno-delete-null-pointer-checks -fno-strict-overflow # no check is optimised away
 HARDEN += -U_FORTIFY_SOURCE $(FORTIFY)             # glibc checks lengths; musl has no such thing
-FORTIFY = -D_FORTIFY_SOURCE=2
 SMALL := -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 HARDEN_LD := -Wl,-z,relro,-z,now                   # relocated data is read only from the start
 HARDEN_LD += -Wl,-z,noexecstack,-z,text            # no code on the stack, none patched
 HARDEN_LD += -Wl,-z,separate-code                  # nothing but code is executable
 HARDEN_LD += -Wl,--gc-sections                     # what nobody calls is not there
 
-ifneq ($(findstring musl,$(notdir $(CC))),)
+ifneq ($(MUSL),)
 # musl-gcc's own -static-pie makes a dynamic program without saying so; this makes a static one.
 # Nor does musl-gcc see the kernel's headers.
 TRIPLET := $(shell $(CC) -print-multiarch)
@@ -52,8 +58,10 @@ LINK     = $(CC) $(CFLAGS) $(PIE) $(LDFLAGS) $(HARDEN_LD) $(1)
 endif
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -DDELIVER_PATH='"$(bindir)/deliver"' \
-	-DCONFIG_PATH='"$(sysconfdir)/smtp-stdio.conf"' -I$O $(CPPHOST) $(CPPFLAGS)
-COMPILE := $(strip $(CC) -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(CFLAGS) -MMD -MP)
+	-DSMTP_STDIO_PATH='"$(sbindir)/smtp-stdio"' \
+	-DCONFIG_PATH='"$(sysconfdir)/smtp-stdio.conf"' -I$O
+FLAGS   := $(strip -std=c11 $(WARN) $(HARDEN) $(SMALL) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS) -MMD -MP)
+COMPILE := $(CC) $(FLAGS) $(CPPHOST)
 # make V=1 shows the commands.
 Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 
@@ -67,9 +75,11 @@ MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recip
 	smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
+LISTEN  = smtp-stdio/listen smtp-stdio/sockets smtp-stdio/sources smtp-stdio/journal smtp-stdio/notify \
+	smtp-stdio/log smtp-stdio/clock sandbox/identity sandbox/signals
 objects = $(patsubst %,$O/obj/%.o,$(1))
 
-all: $B/smtp-stdio $B/deliver   ## build both programs into .build/bin
+all: $B/smtp-stdio $B/deliver $B/smtp-listen ## build the three programs into .build/bin
 
 $B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
 $B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
@@ -84,6 +94,17 @@ $O/obj/%.o: %.c $O/flags
 	@mkdir -p $(@D)
 	$Q$(COMPILE) -c -o $@ $<
 
+$B/smtp-listen: $(patsubst %,$O/listen/%.o,$(LISTEN))
+	@mkdir -p $B
+	$Q$(LISTENCC) $(CFLAGS) -pie $(LDFLAGS) $(HARDEN_LD) -Wl,--as-needed $^ -lsystemd -o $@
+$O/listen/%.o: %.c $O/flags | $O/libsystemd
+	@mkdir -p $(@D)
+	$Q$(LISTENCC) $(FLAGS) -c -o $@ $<
+$O/libsystemd:
+	@echo '#include <systemd/sd-daemon.h>' | $(LISTENCC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
+	  { echo 'smtp-listen needs the headers of libsystemd; see tests/need build' >&2; exit 1; }
+	@mkdir -p $O && : >$@
+
 $O/obj/sandbox/sandbox.o: $O/policies.h
 $O/policies.h: $O/compile
 	$Q$O/compile >$@.new && mv $@.new $@
@@ -93,7 +114,8 @@ $O/compile: sandbox/compile.c sandbox/policy.c sandbox/policy.h | $O/flags
 # Objects of another compiler or other flags are made anew.
 $O/flags: .FORCE
 	@mkdir -p $O
-	@echo '$(subst ','\'',$(COMPILE))' | cmp -s - $@ || echo '$(subst ','\'',$(COMPILE))' >$@
+	@echo '$(LISTENCC): $(subst ','\'',$(COMPILE))' | cmp -s - $@ || \
+	  echo '$(LISTENCC): $(subst ','\'',$(COMPILE))' >$@
 
 demo:     ## one message through the real thing, from the connection to the mailbox
 	@tests/need demo
@@ -119,16 +141,23 @@ bench:    ## ratios against a bare loop of the same shape
 	@$(MAKE) -s --no-print-directory all
 	@tests/bench/run
 
+soak:     ## 100,000 sessions by one smtp-listen, and what they leave behind in it
+	@tests/need demo
+	@$(MAKE) -s --no-print-directory all
+	@tests/soak
+
 dev:      ## build with -Werror and sanitizers into .build/dev
 	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= \
 	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
 
 install: all ## into $(DESTDIR)$(prefix): programs and manual pages
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5
-	install -m 755 $B/smtp-stdio $(DESTDIR)$(sbindir)/smtp-stdio
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 \
+	  $(DESTDIR)$(catalogdir)
+	install -m 755 $B/smtp-stdio $B/smtp-listen $(DESTDIR)$(sbindir)
 	install -m 755 $B/deliver $(DESTDIR)$(bindir)/deliver
-	install -m 644 smtp-stdio/smtp-stdio.8 deliver/deliver.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 smtp-stdio/smtp-stdio.8 smtp-stdio/smtp-listen.8 deliver/deliver.8 $(DESTDIR)$(mandir)/man8
 	install -m 644 smtp-stdio/smtp-stdio.conf.5 $(DESTDIR)$(mandir)/man5
+	install -m 644 smtp-stdio/smtp-listen.catalog $(DESTDIR)$(catalogdir)
 
 clean:    ## remove what was built
 	rm -rf $O
@@ -137,5 +166,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench dev install clean help .FORCE
+.PHONY: all demo serve check fuzz bench soak dev install clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) tests/hostile tests/probe)
+-include $(patsubst %,$O/listen/%.d,$(LISTEN))

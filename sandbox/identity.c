@@ -200,18 +200,30 @@ identity_kill(uid_t uid, pid_t pid, int number)
 	return r;
 }
 
-int
-identity_keep_few(void)
+/* Of the permitted capabilities keep some, and have them in effect or not. */
+static int
+keep(__u32 some, int effective)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
-	const __u32 keep = 1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_KILL;
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -1;
-	data[0].permitted &= keep;
-	data[0].effective = data[0].permitted;
+	data[0].permitted &= some;
+	data[0].effective = effective ? data[0].permitted : 0;
 	data[0].inheritable = 0;
 	memset(&data[1], 0, sizeof data[1]);
 	return (int)syscall(SYS_capset, &header, data);
+}
+
+int
+identity_keep_few(void)
+{
+	return keep(1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_KILL, 1);
+}
+
+int
+identity_keep_for_exec(void)
+{
+	return keep(1U << CAP_SETUID | 1U << CAP_SETGID | 1U << CAP_SYS_CHROOT | 1U << CAP_KILL, 0);
 }

@@ -49,4 +49,11 @@ int identity_kill(uid_t uid, pid_t pid, int number);
  */
 int identity_keep_few(void);
 
+/*
+ * Have no capability in effect, and of those that could be keep what a smtp-stdio that is started
+ * needs: CAP_SETUID, CAP_SETGID, CAP_SYS_CHROOT and CAP_KILL.  With no_new_privs root's exec gives no
+ * other ones than these.  0, or -1 with errno.
+ */
+int identity_keep_for_exec(void);
+
 #endif

@@ -1,6 +1,7 @@
 /*
- * limits.h -- every number of smtp-stdio, with where it comes from.  What an administrator may want
- * to change is a keyword of smtp-stdio.conf(5); its default and its bounds stand here too.
+ * limits.h -- every number of smtp-stdio and smtp-listen, with where it comes from.  What an
+ * administrator may want to change is a keyword of smtp-stdio.conf(5) or an option of smtp-listen(8);
+ * its default and its bounds stand here too.
  */
 #ifndef LIMITS_H
 #define LIMITS_H
@@ -103,6 +104,30 @@ enum {
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
+
+	/* Options of smtp-listen: default, least, most. */
+	SESSIONS_DEFAULT = 100, /* -c; MaxConnections in units/ */
+	SESSIONS_MOST = 10000,  /* with two processes each below 32,768, the kernel's pid_max */
+	SOURCE_DEFAULT = 20,    /* -s; Postfix's default_destination_concurrency_limit is what one
+				   sender opens */
+	SECOND_DEFAULT = 500,   /* -r; half of what keeps a processor busy */
+	SECOND_MOST = 10000,
+	GRACE_DEFAULT = 10, /* -g, s; with twice that and KILL_GRACE well below the 90 of systemd's
+			       DefaultTimeoutStopSec */
+	GRACE_MOST = 3600,
+	COUNT_LEAST = 1, /* of each */
+
+	/* What smtp-listen has no option for. */
+	SOCKETS_MAX = 32,    /* that it listens on */
+	CLIENT_TEXT = 46,    /* INET6_ADDRSTRLEN */
+	SOURCE_OCTETS = 8,   /* of an IPv6 address; RFC 4291 2.5.1: a host chooses the others */
+	SOURCES_IDLE = 1024, /* sources without a session that -r remembers */
+	ACCEPT_PAUSE = 1000, /* ms without accept(2) when the system lacks something for it */
+	STATUS_PAUSE = 1000, /* ms between two of STATUS= */
+	BURST = 10000,       /* ms between two lines of the log that say the same */
+	SETTINGS_LIMIT = 10, /* s for PROGRAM -T, which takes some milliseconds */
+	KILL_GRACE = 5,      /* s from SIGKILL to the end; as HELPER_GRACE */
+	JOURNAL_LINE = 1024, /* octets of a line */
 };
 
 /* octets of a session's messages; beyond an int: 64 of the largest */

@@ -16,9 +16,23 @@ testProgramsAreStaticPie() {
 	done
 }
 
+testSmtpListenNeedsLibsystemdAndLibcAlone() {
+	assertEquals "position independent" "DYN" "$(readelf -h "$BIN/smtp-listen" | awk '/Type:/ { print $2 }')"
+	assertEquals "libc libsystemd" "$(readelf -d "$BIN/smtp-listen" |
+		sed -n 's/.*(NEEDED).*\[\(lib[a-z]*\)\.so\..*/\1/p' | sort | paste -sd ' ')"
+	assertTrue "lengths are checked" "nm -D $BIN/smtp-listen | grep -q __snprintf_chk"
+}
+
+testWithoutLibsystemdTheBuildSaysSo() {
+	make -C "$TOP" -s O="$T/without" LISTENCC="cc -nostdinc" "$T/without/bin/smtp-listen" >"$T/without.log" 2>&1
+	assertNotEquals 0 $?
+	assertEquals "smtp-listen needs the headers of libsystemd; see tests/need build" \
+		"$(grep -v '^make' "$T/without.log")"
+}
+
 testProgramsAreHardened() {
 	local program
-	for program in smtp-stdio deliver; do
+	for program in smtp-stdio deliver smtp-listen; do
 		assertEquals "$program: no executable stack" "RW" \
 			"$(readelf -lW "$BIN/$program" | awk '/GNU_STACK/ { print $7 }')"
 		assertEquals "$program: no segment both writable and executable" 0 \
@@ -54,6 +68,10 @@ layers() {
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
+	smtp-stdio/listen\.c	(sockets|sources|journal|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
+	smtp-stdio/sockets\.[ch]	(sockets|journal|log|limits)\.h
+	smtp-stdio/sources\.[ch]	(sources|limits)\.h
+	smtp-stdio/(journal|notify)\.[ch]	(journal|notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing
 	smtp-stdio/main\.c	(config|log|monitor|peer|session|stop|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
@@ -102,7 +120,8 @@ build() {
 	make -C "$TOP" -s O="$T/$cc" CC="$cc" CFLAGS="-O2 -Werror" "$@" all >"$T/$cc.log" 2>&1
 	local status=$?
 	assertEquals "$cc: $(grep -E 'error:|warning:' "$T/$cc.log")" 0 $status
-	assertTrue "$cc made both programs" "[ -x $T/$cc/bin/smtp-stdio -a -x $T/$cc/bin/deliver ]"
+	assertTrue "$cc made the programs" "[ -x $T/$cc/bin/smtp-stdio -a -x $T/$cc/bin/deliver -a -x $T/$cc/bin/smtp-listen ]"
+	assertTrue "$cc: glibc checks lengths" "nm $T/$cc/bin/smtp-stdio | grep -q __snprintf_chk"
 }
 
 # The jail of another libc's build is the same jail: it must deliver, too.
@@ -155,16 +174,20 @@ testFlagsOfTheUserAreRespected() {
 testInstallPutsEverythingBelowDestdir() {
 	make -C "$TOP" -s install O="$T/install" DESTDIR="$T/root" prefix=/usr >/dev/null
 	assertEquals "./usr/bin/deliver
+./usr/lib/systemd/catalog/smtp-listen.catalog
+./usr/sbin/smtp-listen
 ./usr/sbin/smtp-stdio
 ./usr/share/man/man5/smtp-stdio.conf.5
 ./usr/share/man/man8/deliver.8
+./usr/share/man/man8/smtp-listen.8
 ./usr/share/man/man8/smtp-stdio.8" "$(cd "$T/root" && find . -type f | sort)"
 	assertTrue "it knows where deliver is" "strings $T/root/usr/sbin/smtp-stdio | grep -qx /usr/bin/deliver"
+	assertTrue "and smtp-listen where smtp-stdio is" "strings $T/root/usr/sbin/smtp-listen | grep -qx /usr/sbin/smtp-stdio"
 }
 
 testHelpNamesEveryTarget() {
 	local target
-	for target in all demo serve check fuzz bench dev install clean help; do
+	for target in all demo serve check fuzz bench soak dev install clean help; do
 		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
 	done
 }
@@ -182,8 +205,8 @@ testDemoShowsTheWholePath() {
 }
 
 testScriptsPassShellcheck() {
-	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/lib.sh \
-		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh)
+	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
+		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh)
 	assertEquals 0 $?
 }
 

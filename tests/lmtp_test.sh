@@ -250,7 +250,7 @@ testASessionThatHasLastedTooLongIsEnded() {
 	python3 "$T/on.py" "$BIN/smtp-stdio" -l -C /dev/null -o "DeliverCommand $T/mda %u" -o "Users $T/users/%u" \
 		-o 'Postmaster alice' -o 'Hostname mx.test' -o 'SessionTimeout 1s' >"$T/out" 2>"$T/log"
 	assertTrue "$(cat "$T/out") s" "[ $(cat "$T/out") -lt 12 ]"
-	assertContains "$(cat "$T/log")" 'timeout: client=local'
+	assertContains "$(cat "$T/log")" 'timeout session='
 }
 
 testWhenTheMachineStopsNothingMoreIsBegun() {

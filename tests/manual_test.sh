@@ -1,9 +1,11 @@
 #!/bin/bash
 # The manual pages: valid mdoc, as long as the programs are wide, and every example runs.
 . "$(dirname "$0")/lib.sh"
+shopt -s extglob
 
-PAGES=("$TOP/smtp-stdio/smtp-stdio.8" "$TOP/smtp-stdio/smtp-stdio.conf.5" "$TOP/deliver/deliver.8")
 SMTP=$TOP/smtp-stdio/smtp-stdio.8 CONF=$TOP/smtp-stdio/smtp-stdio.conf.5 DELIVER=$TOP/deliver/deliver.8
+LISTEN=$TOP/smtp-stdio/smtp-listen.8
+PAGES=("$SMTP" "$CONF" "$DELIVER" "$LISTEN")
 
 # same WHAT LEFT RIGHT -- two lists, in any order; what stands in one only is shown.
 same() {
@@ -19,7 +21,7 @@ testPagesAreValid() {
 
 # options SOURCE -- the letters of getopt's string.
 options() {
-	grep -o 'getopt(argc, argv, "[^"]*"' "$1" | sed 's/.*"\(.*\)"/\1/; s/://g' | fold -w1
+	grep -o 'getopt(argc, argv, "[^"]*"' "$1" | sed 's/.*"\(.*\)"/\1/; s/[+:]//g' | fold -w1
 }
 
 testPagesHaveTheOptionsThatTheProgramsTake() {
@@ -28,6 +30,8 @@ testPagesHaveTheOptionsThatTheProgramsTake() {
 	synopsis='/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/{s/^\.Op Fl \([A-Za-z]*\).*/\1/p;}'
 	same "options of smtp-stdio" "$(sed -n "$items" "$SMTP")" "$(options "$TOP/smtp-stdio/main.c")"
 	same "options of deliver" "$(sed -n "$items" "$DELIVER")" "$(options "$TOP/deliver/options.c")"
+	same "options of smtp-listen" "$(sed -n "$items" "$LISTEN")" "$(options "$TOP/smtp-stdio/listen.c")"
+	same "synopsis of smtp-listen" "$(sed -n "$synopsis" "$LISTEN" | fold -w1)" "$(options "$TOP/smtp-stdio/listen.c")"
 	same "synopsis of smtp-stdio" "$(sed -n "$synopsis" "$SMTP" | fold -w1)" "$(options "$TOP/smtp-stdio/main.c")"
 	same "synopsis of deliver" "$(sed -n "$synopsis" "$DELIVER" | fold -w1)" "$(options "$TOP/deliver/options.c")"
 }
@@ -206,6 +210,8 @@ testPagesHaveEveryExitStatus() {
 	local items='/^\.Sh EXIT STATUS/,/^\.Sh EX[A-Z]*$/s/^\.It \([0-9]*\)$/\1/p'
 	same "exit statuses of smtp-stdio" "$(sed -n "$items" "$SMTP")" \
 		"$(statuses_of_sources "$TOP/smtp-stdio/main.c")"
+	same "exit statuses of smtp-listen" "$(sed -n "$items" "$LISTEN")" \
+		"$(statuses_of_sources "$TOP"/smtp-stdio/{listen,sockets}.c)"
 	same "exit statuses of deliver" "$(sed -n "$items" "$DELIVER")" \
 		"$(statuses_of_sources "$TOP"/deliver/{main,options,fault}.c)"
 }
@@ -231,11 +237,51 @@ log_lines() {
 	END
 }
 
+# The same of smtp-listen's: the name is in the table of events.
+listener_lines() {
+	python3 - "$TOP/smtp-stdio" <<-'END'
+		import re, sys
+		read = lambda name: open(f"{sys.argv[1]}/{name}").read()
+		names = dict(re.findall(r'\[(EVENT_\w+)\] = \{"([^"]*)"', read("journal.c")))
+		for name in ("listen.c", "sockets.c"):
+		    calls = re.findall(r"\bjournal_line\(\s*(\w+),\s*([^,]+),\s*(.*?)\);", read(name), re.S)
+		    for event, client, rest in calls:
+		        literal = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', rest))
+		        fields = re.findall(r"([\w-]+)=", literal)
+		        who = [] if client == "NULL" else ["client"]
+		        print(names.get(event, "turned away") + ": " + " ".join(who + fields))
+	END
+}
+
+testListenersPageHasItsLogLines() {
+	same "log lines" "$(sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh SEE/s/^\.It \(.*=\)$/\1/p' "$LISTEN" | tr -d =)" \
+		"$(listener_lines)"
+	local often
+	often=$(sed -n 's/.*= {"\([a-z ]*\)", [A-Z_]*, true,.*/\1/p' "$TOP/smtp-stdio/journal.c")
+	same "lines that are counted" "$(sed -n 's/^\.Pq \(turned away.*\)/\1/p' "$LISTEN" | sed 's/, /\n/g')" "$often"
+}
+
+testTheCatalogueHasEveryEvent() {
+	local catalog=$TOP/smtp-stdio/smtp-listen.catalog
+	same "events" "$(sed -n 's/^-- //p' "$catalog")" \
+		"$(sed -n 's/^    \[EVENT_.*"\([0-9a-f]*\)"},$/\1/p' "$TOP/smtp-stdio/journal.c")"
+	install -D -m 644 "$catalog" "$T/root/usr/lib/systemd/catalog/smtp-listen.catalog"
+	mkdir -p "$T/root/var/lib/systemd/catalog"
+	assertEquals "" "$(journalctl --root="$T/root" --update-catalog 2>&1)"
+	assertEquals "systemd takes it" "$(grep -c '^-- ' "$catalog")" \
+		"$(journalctl --root="$T/root" --list-catalog 2>/dev/null | wc -l)"
+}
+
+testListenersPageHasItsReplies() {
+	same replies "$(sed -n 's/^\.It \(421\) Ta \([0-9.]*\) Ta .*/\1 \2/p' "$LISTEN")" \
+		"$(grep -o '"421 [0-9.]*' "$TOP/smtp-stdio/listen.c" | tr -d '"')"
+}
+
 testPageHasTheLogLines() {
 	local shapes
 	shapes=$(log_lines "$SMTP")
 	assertTrue "$shapes" "[ $(wc -l <<<"$shapes") -gt 10 ]"
-	same "log lines" "$shapes" "$(log_lines "$TOP"/smtp-stdio/*.c)"
+	same "log lines" "$shapes" "$(log_lines "$TOP"/smtp-stdio/!(listen|sockets|sources|journal|notify).c)"
 	same "fields" "$(sed -n '/^The fields:/,/^\.El/{s/^\.It Cm //p;}' "$SMTP" | tr -d '=,' | tr -s ' ' '\n')" \
 		"$(cut -d' ' -f2- <<<"$shapes" | tr ' ' '\n')"
 }
@@ -250,12 +296,17 @@ smtp-stdio/main.c: usage" "$(cd "$TOP" && awk '
 }
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
-	local passed
+	local passed files=("$TOP"/smtp-stdio/!(listen|sockets|sources|journal|notify).c)
 	passed=$(grep -o '{"[A-Z]*=", ' "$TOP/smtp-stdio/commit.c" | tr -dc 'A-Z\n')
 	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
 		"$passed
-$(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/*.c | cut -d'"' -f2)
+$(grep -oh 'getenv("[A-Z_]*")' "${files[@]}" | cut -d'"' -f2)
 $(sed -n '/names\[\] = {/,/};/p' "$TOP/smtp-stdio/peer.c" | grep -o '"[A-Z_]*"' | tr -d '"')"
+	# What libsystemd reads, what journal.c and listen.c read, and what a session is not given.
+	same "variables of smtp-listen" "$(sed -n '/^\.Sh ENV/,/^\.Sh EXIT/{s/^\(\.It \)*\.*Ev //p;}' "$LISTEN" | tr -s ' ,.' '\n')" \
+		"$(printf 'LISTEN_%s\n' FDS PID FDNAMES)
+$(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/{listen,journal}.c | cut -d'"' -f2)
+$(sed -n '/kept_back\[\] = {/,/};/p' "$TOP/smtp-stdio/listen.c" | grep -o '"[A-Z_]*=' | tr -d '"=')"
 	assertEquals "deliver reads none" "" "$(grep -l getenv "$TOP"/deliver/*.c)"
 }
 
@@ -294,7 +345,7 @@ extract() {
 	END
 	# The programs as an administrator calls them, but those under test.
 	mkdir "$T/path" "$T/homes"
-	ln -s "$BIN/deliver" "$T/path/deliver"
+	ln -s "$BIN/deliver" "$BIN/smtp-listen" "$T/path/"
 	printf '#!/bin/sh\nexec %s -C /dev/null -o "DeliverPath %s" "$@"\n' "$BIN/smtp-stdio" "$BIN/deliver" \
 		>"$T/path/smtp-stdio"
 	chmod 755 "$T/path/smtp-stdio"
@@ -325,7 +376,7 @@ testEveryExampleHasAMark() {
 	known=$(marked run; marked serve; marked config; marked aliases; marked unit; marked shown)
 	same examples "$known" "$(ls -d "$T"/examples/*)"
 	assertEquals "blocks in the pages" "$(cat "${PAGES[@]}" | grep -c '^\.Bd')" "$(wc -l <<<"$known")"
-	assertTrue "few are only shown" "[ $(marked shown | wc -l) -le 4 ]"
+	assertTrue "few are only shown" "[ $(marked shown | wc -l) -le 5 ]"
 }
 
 testExamplesDoWhatThePageSays() {
@@ -348,10 +399,16 @@ listening() {
 	ss -Hltn "sport = :$1" | grep -q .
 }
 
-testExampleServerReceives() {
-	local example port pid
-	assertEquals "servers" 1 "$(marked serve | wc -l)"
-	example=$(marked serve)
+testExampleServersReceive() {
+	local example
+	assertEquals "servers" 2 "$(marked serve | wc -l)"
+	for example in $(marked serve); do
+		receives "$example"
+	done
+}
+
+receives() {
+	local example=$1 port pid
 	port=$(free_port)
 	sed "1s/^/exec /; s/2525/$port/" "$example/block" >"$example/serve"
 	in_home "$example" true
@@ -408,9 +465,9 @@ testExampleUnitsAreWhatSystemdTakes() {
 	mkdir "$T/units"
 	for example in $(marked unit); do
 		units+=("$T/units/$(cut -d' ' -f2 "$example/mark")")
-		sed "s,/usr/local/sbin/smtp-stdio,$BIN/smtp-stdio," "$example/block" >"${units[-1]}"
+		sed "s,/usr/local/sbin/smtp-,$BIN/smtp-," "$example/block" >"${units[-1]}"
 	done
-	assertEquals "units" 2 "${#units[@]}"
+	assertEquals "units" 4 "${#units[@]}"
 	# What it says of units of this machine does not count.
 	assertEquals "" "$(systemd-analyze verify --man=no "${units[@]}" 2>&1 | grep "$T/units")"
 }
