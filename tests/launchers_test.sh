@@ -213,16 +213,6 @@ testSystemdSocketActivate() {
 	logged log 127.0.0.1
 }
 
-testSystemdTakesTheUnits() {
-	mkdir -p verify
-	cp "$TOP"/units/*.socket "$TOP"/units/*.service verify/
-	sed -i "s|=/usr/local/sbin/smtp-stdio|=$BIN/smtp-stdio|" verify/*.service
-	assertTrue "the program of this build" "grep -q '^ExecStart=$BIN/smtp-stdio' verify/*.service"
-	(cd verify && systemd-analyze verify --man=no -- *) >out 2>&1
-	assertEquals "status" 0 $?
-	assertEquals "" "$(cat out)"
-}
-
 # ---- socat --------------------------------------------------------------------------------------
 
 testSocatOverIpv4() {
