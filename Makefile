@@ -157,6 +157,10 @@ uninstall: ## remove what install made
 		$(datadir)/smtp-stdio $(docdir)/examples $(docdir); do \
 		[ ! -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
 
+deb:      ## a Debian package in .build; VERSION=, otherwise that of the tag or the commit
+	@tests/need deb
+	@VERSION='$(VERSION)' units/debian/build $O
+
 clean:    ## remove what was built
 	rm -rf $O
 
@@ -164,5 +168,5 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench dev install uninstall clean help .FORCE
+.PHONY: all demo serve check fuzz bench dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) tests/hostile tests/probe)

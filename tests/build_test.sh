@@ -154,7 +154,7 @@ testFlagsOfTheUserAreRespected() {
 
 testHelpNamesEveryTarget() {
 	local target
-	for target in all demo serve check fuzz bench dev install uninstall clean help; do
+	for target in all demo serve check fuzz bench dev install uninstall deb clean help; do
 		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
 	done
 }
@@ -174,7 +174,7 @@ testDemoShowsTheWholePath() {
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/lib.sh \
 		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/install_test.sh \
-		units/*.run)
+		units/*.run units/debian/build units/debian/p*)
 	assertEquals 0 $?
 }
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# install_test.sh -- what make install puts where, and what systemd says of it.
+# install_test.sh -- what make install and make deb put where, and what systemd and Debian say of it.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
@@ -7,6 +7,14 @@
 install_into() {
 	make -C "$TOP" -s install DESTDIR="$1" "${@:2}" >"$T/install.log" 2>&1
 	ended $? "$T/install.log"
+}
+
+# deb -- make the package $DEB, once.
+deb() {
+	[ ! -e "$T/deb" ] || return 0
+	make -C "$TOP" -s deb O="$T/deb" VERSION=1.2.3 >"$T/deb.log" 2>&1
+	ended $? "$T/deb.log"
+	DEB=$(echo "$T"/deb/*.deb)
 }
 
 # LISTEN is 1 where smtp-listen is built, too.
@@ -48,9 +56,10 @@ installed() {
 
 testInstallPutsEverythingBelowDestdirAndUninstallTakesItAway() {
 	local prefix
+	deb # has made another build for /usr, for smtp-stdio knows where deliver is
 	for prefix in /usr/local /usr; do
 		if [ $prefix = /usr ]; then
-			install_into "$T/root" prefix=$prefix O="$T/usr" # another build, for smtp-stdio knows where deliver is
+			install_into "$T/root" prefix=$prefix O="$T/deb/deb"
 		else
 			install_into "$T/root"
 		fi
@@ -172,6 +181,35 @@ testNoUnitHasWhatIsAgainstMail() {
 	assertEquals "the port outlives a flood" 2 "$(cat verify/*.socket | grep -c '^TriggerLimitIntervalSec=0$')"
 	assertEquals "no directory is given away" "" "$(grep -rh '^StateDirectory' verify)"
 	assertEquals "no mailbox seems to be missing" "" "$(grep -rhE '^(ProtectHome=tmpfs|TemporaryFileSystem|RootDirectory)' verify)"
+}
+
+# ---- make deb -----------------------------------------------------------------------------------
+
+testPackageHasTheVersionAndTheFiles() {
+	deb
+	assertEquals "smtp-stdio_1.2.3_$(dpkg --print-architecture).deb" "$(basename "$DEB")"
+	assertEquals "1.2.3" "$(dpkg-deb -f "$DEB" Version)"
+	dpkg-deb -x "$DEB" root
+	assertEquals "files" "$(installed /usr | sed 's|^./usr/lib/systemd|./lib/systemd|; s|\(/man./.*\)|\1.gz|
+		s|^.*/LICENSE|./usr/share/doc/smtp-stdio/copyright|' | sort)" \
+		"$(cd root && find . -type f ! -path '*/lintian/*' ! -name 'changelog*' ! -name copyright.musl | sort)"
+	assertEquals "all are root's" "root/root" "$(dpkg-deb -c "$DEB" | awk '{ print $2 }' | sort -u)"
+	assertTrue "it is licensed" "grep -q 'THE SOFTWARE IS PROVIDED' root/usr/share/doc/smtp-stdio/copyright"
+	rm -r root
+}
+
+testVersionIsThatOfTheTree() {
+	[ -d "$TOP/.git" ] || [ -f "$TOP/.git" ] || { skip "this is no git tree"; return 0; }
+	local version
+	version=$("$TOP/units/debian/build" -v)
+	assertTrue "$version" "dpkg --validate-version $version"
+	assertTrue "it is of this commit" "grep -q '$(git -C "$TOP" log -1 --format=%h)' <<<$version || git -C $TOP describe --exact-match"
+}
+
+testLintianHasNoErrorAndNoWarning() {
+	deb
+	lintian --allow-root --fail-on error,warning "$DEB" >out 2>&1
+	ended $? out
 }
 
 # shellcheck source=/dev/null
