@@ -9,6 +9,7 @@ docdir      = $(datadir)/doc/smtp-stdio
 unitdir     = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
+catalogdir  = $(prefix)/lib/systemd/catalog
 sysconfdir  = /etc
 DESTDIR     =
 
@@ -136,6 +137,7 @@ TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8
 	$(patsubst %,$(unitdir)/%.d:units/10-hardening.conf,smtp-stdio@.service smtp-listen.service) \
 	$(sysusersdir):units/sysusers.d/smtp-stdio.conf $(tmpfilesdir):units/tmpfiles.d/smtp-stdio.conf \
 	$(addprefix $(datadir)/smtp-stdio:units/50-,system-users.conf forward.conf) \
+	$(addprefix $(catalogdir):,$(wildcard smtp-stdio/smtp-listen.catalog)) \
 	$(docdir):./README.md $(docdir):./LICENSE \
 	$(addprefix $(docdir)/examples:units/,smtp-stdio.conf smtp-stdio.xinetd inetd.conf tcpserver.run s6.run)
 # In a text the paths become those of this installation.

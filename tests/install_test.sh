@@ -22,10 +22,11 @@ LISTEN=$([ ! -x "$O/bin/smtp-listen" ] || echo 1)
 
 # installed PREFIX -- what must be there, but for what is not built.
 installed() {
-	local absent='sbin/smtp-listen\|smtp-listen.8'
+	local absent='sbin/smtp-listen\|smtp-listen.8\|smtp-listen.catalog'
 	[ -z "$LISTEN" ] || absent='^$'
 	sed "s|^|.$1/|" <<-'END' | grep -v "$absent" | sort
 		bin/deliver
+		lib/systemd/catalog/smtp-listen.catalog
 		lib/systemd/system/smtp-listen.service
 		lib/systemd/system/smtp-listen.service.d/10-hardening.conf
 		lib/systemd/system/smtp-listen.socket
@@ -190,7 +191,7 @@ testPackageHasTheVersionAndTheFiles() {
 	assertEquals "smtp-stdio_1.2.3_$(dpkg --print-architecture).deb" "$(basename "$DEB")"
 	assertEquals "1.2.3" "$(dpkg-deb -f "$DEB" Version)"
 	dpkg-deb -x "$DEB" root
-	assertEquals "files" "$(installed /usr | sed 's|^./usr/lib/systemd|./lib/systemd|; s|\(/man./.*\)|\1.gz|
+	assertEquals "files" "$(installed /usr | sed 's|^./usr/lib/systemd/system|./lib/systemd/system|; s|\(/man./.*\)|\1.gz|
 		s|^.*/LICENSE|./usr/share/doc/smtp-stdio/copyright|' | sort)" \
 		"$(cd root && find . -type f ! -path '*/lintian/*' ! -name 'changelog*' ! -name copyright.musl | sort)"
 	assertEquals "all are root's" "root/root" "$(dpkg-deb -c "$DEB" | awk '{ print $2 }' | sort -u)"
