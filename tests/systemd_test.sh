@@ -40,7 +40,7 @@ oneTimeSetUp() {
 	ROOT=/proc/$LEADER/root
 	cp "$T"/*.py "$M/share/"
 	make -C "$TOP" -s install DESTDIR="$ROOT" >install.log 2>&1 || cat install.log
-	inside systemd-sysusers
+	inside systemd-sysusers 2>err
 	inside systemd-tmpfiles --create smtp-stdio.conf
 	inside useradd -m alice
 	inside useradd -m bob
@@ -678,7 +678,7 @@ testPackageReceivesAndAPurgeLeavesTheMail() {
 		inside ln -s /usr/share/smtp-stdio/50-system-users.conf "/etc/systemd/system/$unit.d/"
 	done
 	inside systemctl daemon-reload
-	inside systemctl stop smtp-listen.service
+	inside systemctl stop smtp-listen.service 2>err
 	passwd
 	send 127.0.0.69 bob@here.test
 	ended $? heard
