@@ -59,8 +59,9 @@ KINDS=(smtp-stdio)
 [ ! -x "$O/bin/smtp-listen" ] || KINDS+=(smtp-listen)
 UNITS=(smtp-stdio.socket smtp-listen.socket smtp-listen.service 'smtp-stdio@*.service')
 
+# As the README makes them.
 mailboxes() {
-	inside install -d -o smtp-stdio -g smtp-stdio -m 700 /var/lib/smtp-stdio/here.test /var/lib/smtp-stdio/here.test/ann
+	inside install -d -o smtp-stdio -g smtp-stdio -m 700 /var/lib/smtp-stdio/here.test/ann
 }
 
 # settings LINE ... -- of smtp-stdio.
