@@ -48,8 +48,8 @@ oneTimeSetUp() {
 	mailboxes
 }
 oneTimeTearDown() {
-	# Nothing is running in it that anybody waits for.
-	[ -z "$MACHINE" ] || { kill -KILL "$MACHINE"; wait "$MACHINE"; } 2>/dev/null
+	# Nothing is running in it that anybody waits for: with its first process all are gone.
+	[ -z "$MACHINE" ] || { kill -KILL "$(child_of "$MACHINE")"; wait "$MACHINE"; } 2>/dev/null
 	[ ! -d "$M" ] || wait_for "$TOP/tests/machine" clean "$M"
 	leave
 }
