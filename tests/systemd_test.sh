@@ -49,7 +49,7 @@ oneTimeSetUp() {
 }
 oneTimeTearDown() {
 	# Nothing is running in it that anybody waits for: with its first process all are gone.
-	[ -z "$MACHINE" ] || { kill -KILL "$(child_of "$MACHINE")"; wait "$MACHINE"; } 2>/dev/null
+	[ -z "$MACHINE" ] || { kill -KILL "$(child_of "$MACHINE")" || kill -KILL "$MACHINE"; wait "$MACHINE"; } 2>/dev/null
 	[ ! -d "$M" ] || wait_for "$TOP/tests/machine" clean "$M"
 	leave
 }
