@@ -640,6 +640,28 @@ testARestartOfTheListenerRefusesNobody() {
 	hang_up
 }
 
+# It tells how it is, looks at its settings when asked, and comes back when it is killed.
+testTheListenerIsLookedAfter() {
+	machine || return 0
+	[ "${#KINDS[@]}" -gt 1 ] || { skip "smtp-listen is not built"; return 0; }
+	virtual
+	serve smtp-listen
+	send 127.0.0.54 ann@here.test
+	ended $? heard
+	assertNotEquals "status" "" "$(inside systemctl show -P StatusText smtp-listen.service)"
+	settings 'SizeLimit 4K'
+	inside systemctl reload smtp-listen.service 2>err
+	ended $? err
+	wait_for has_logged 'SizeLimit: too small'
+	virtual
+	inside systemctl kill --kill-whom=main --signal=KILL smtp-listen.service
+	send 127.0.0.55 ann@here.test
+	ended $? heard
+}
+has_logged() {
+	journal | grep -q -- "$1"
+}
+
 # ---- the package --------------------------------------------------------------------------------
 
 # names -- the files of the machine that a package could leave behind.
@@ -684,6 +706,14 @@ testPackageReceivesAndAPurgeLeavesTheMail() {
 	send 127.0.0.69 bob@here.test
 	ended $? heard
 	arrived /home/bob/Maildir/new bob "from 127.0.0.69"
+
+	# ... and another version of it, over this one
+	inside dpkg -i /share/package.deb >dpkg.log 2>&1
+	ended $? dpkg.log
+	assertEquals "$kind: enabled" enabled "$(inside systemctl is-enabled "$kind.socket")"
+	assertEquals "$kind: active" active "$(inside systemctl is-active "$kind.socket")"
+	send 127.0.0.69 alice@here.test
+	ended $? heard
 
 	inside dpkg --purge smtp-stdio >dpkg.log 2>&1
 	ended $? dpkg.log
