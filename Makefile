@@ -1,12 +1,17 @@
 # make help   says what each target does.
 
-prefix     = /usr/local
-sbindir    = $(prefix)/sbin
-bindir     = $(prefix)/bin
-mandir     = $(prefix)/share/man
-catalogdir = $(prefix)/lib/systemd/catalog
-sysconfdir = /etc
-DESTDIR    =
+prefix      = /usr/local
+sbindir     = $(prefix)/sbin
+bindir      = $(prefix)/bin
+datadir     = $(prefix)/share
+mandir      = $(datadir)/man
+docdir      = $(datadir)/doc/smtp-stdio
+unitdir     = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+catalogdir  = $(prefix)/lib/systemd/catalog
+sysconfdir  = /etc
+DESTDIR     =
 
 # What runs per connection and per message starts in a third of the time when it is static musl.
 ifeq ($(origin CC),default)
@@ -141,7 +146,7 @@ bench:    ## ratios against a bare loop of the same shape
 	@$(MAKE) -s --no-print-directory all
 	@tests/bench/run
 
-soak:     ## 100,000 sessions by one smtp-listen, and what they leave behind in it
+soak:     ## run 100,000 sessions by one smtp-listen, and see what they leave behind in it
 	@tests/need demo
 	@$(MAKE) -s --no-print-directory all
 	@tests/soak
@@ -150,14 +155,39 @@ dev:      ## build with -Werror and sanitizers into .build/dev
 	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= \
 	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
 
-install: all ## into $(DESTDIR)$(prefix): programs and manual pages
-	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5 \
-	  $(DESTDIR)$(catalogdir)
-	install -m 755 $B/smtp-stdio $B/smtp-listen $(DESTDIR)$(sbindir)
-	install -m 755 $B/deliver $(DESTDIR)$(bindir)/deliver
-	install -m 644 smtp-stdio/smtp-stdio.8 smtp-stdio/smtp-listen.8 deliver/deliver.8 $(DESTDIR)$(mandir)/man8
-	install -m 644 smtp-stdio/smtp-stdio.conf.5 $(DESTDIR)$(mandir)/man5
-	install -m 644 smtp-stdio/smtp-listen.catalog $(DESTDIR)$(catalogdir)
+# What is installed, as DIRECTORY:FILE.
+PROGRAMS = $(bindir):$B/deliver $(addprefix $(sbindir):,$B/smtp-stdio $B/smtp-listen)
+TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8 smtp-stdio/smtp-listen.8) \
+	$(mandir)/man5:smtp-stdio/smtp-stdio.conf.5 \
+	$(addprefix $(unitdir):units/smtp-,stdio.socket stdio@.service listen.socket listen.service) \
+	$(patsubst %,$(unitdir)/%.d:units/10-hardening.conf,smtp-stdio@.service smtp-listen.service) \
+	$(sysusersdir):units/sysusers.d/smtp-stdio.conf $(tmpfilesdir):units/tmpfiles.d/smtp-stdio.conf \
+	$(addprefix $(datadir)/smtp-stdio:units/50-,system-users.conf forward.conf) \
+	$(catalogdir):smtp-stdio/smtp-listen.catalog \
+	$(docdir):./README.md $(docdir):./LICENSE \
+	$(addprefix $(docdir)/examples:units/,smtp-stdio.conf smtp-stdio.xinetd inetd.conf tcpserver.run s6.run smtp-stdio.fail2ban)
+# In a text the paths become those of this installation.
+PATHS    = -e 's,/usr/local/sbin,$(sbindir),g' -e 's,/usr/local/bin,$(bindir),g' \
+	-e 's,/usr/local/share,$(datadir),g' -e 's,/etc/smtp-stdio.conf,$(sysconfdir)/smtp-stdio.conf,g'
+# Of one item: the file here, and there.
+HERE     = "$${item\#*:}"
+THERE    = "$(DESTDIR)$${item%%:*}/$${item\#\#*/}"
+
+install: all ## everything into $(DESTDIR)$(prefix)
+	@set -e; for item in $(PROGRAMS); do install -D -m 755 $(HERE) $(THERE); done
+	@set -e; for item in $(TEXTS); do \
+		mode=644; [ ! -x $(HERE) ] || mode=755; \
+		install -D -m $$mode $(HERE) $(THERE); sed $(PATHS) $(HERE) >$(THERE); done
+
+uninstall: ## remove what install made
+	@for item in $(PROGRAMS) $(TEXTS); do rm -f $(THERE); done
+	@for dir in $(patsubst %,$(unitdir)/%.d,smtp-stdio@.service smtp-listen.service) \
+		$(datadir)/smtp-stdio $(docdir)/examples $(docdir); do \
+		[ ! -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
+
+deb:      ## a Debian package in .build; VERSION=, otherwise that of the tag or the commit
+	@tests/need deb
+	@VERSION='$(VERSION)' units/debian/build $O
 
 clean:    ## remove what was built
 	rm -rf $O
@@ -166,6 +196,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench soak dev install clean help .FORCE
+.PHONY: all demo serve check fuzz bench soak dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) tests/hostile tests/probe)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

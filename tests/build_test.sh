@@ -171,23 +171,9 @@ testFlagsOfTheUserAreRespected() {
 	assertTrue "LDFLAGS" "grep -q 'MINE_LD.*bin/smtp-stdio' $T/flags.log"
 }
 
-testInstallPutsEverythingBelowDestdir() {
-	make -C "$TOP" -s install O="$T/install" DESTDIR="$T/root" prefix=/usr >/dev/null
-	assertEquals "./usr/bin/deliver
-./usr/lib/systemd/catalog/smtp-listen.catalog
-./usr/sbin/smtp-listen
-./usr/sbin/smtp-stdio
-./usr/share/man/man5/smtp-stdio.conf.5
-./usr/share/man/man8/deliver.8
-./usr/share/man/man8/smtp-listen.8
-./usr/share/man/man8/smtp-stdio.8" "$(cd "$T/root" && find . -type f | sort)"
-	assertTrue "it knows where deliver is" "strings $T/root/usr/sbin/smtp-stdio | grep -qx /usr/bin/deliver"
-	assertTrue "and smtp-listen where smtp-stdio is" "strings $T/root/usr/sbin/smtp-listen | grep -qx /usr/sbin/smtp-stdio"
-}
-
 testHelpNamesEveryTarget() {
 	local target
-	for target in all demo serve check fuzz bench soak dev install clean help; do
+	for target in all demo serve check fuzz bench soak dev install uninstall deb clean help; do
 		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
 	done
 }
@@ -206,7 +192,9 @@ testDemoShowsTheWholePath() {
 
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
-		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh)
+		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh \
+		tests/machine tests/systemd_test.sh \
+		units/*.run units/debian/build units/debian/p*)
 	assertEquals 0 $?
 }
 

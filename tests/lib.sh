@@ -96,9 +96,17 @@ wait_for() {
 	return 1
 }
 
-# free_port -- a TCP port of 127.0.0.1 that nobody listens on.
+# free_port -- a TCP port that nobody has at any address, not even for a connection.
 free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	python3 -c '
+import socket
+try:
+    s = socket.socket(socket.AF_INET6)
+    s.bind(("::", 0))
+except OSError:  # there is no IPv6
+    s = socket.socket()
+    s.bind(("", 0))
+print(s.getsockname()[1])'
 }
 
 # files DIR -- how many files are in it.
