@@ -17,14 +17,9 @@ deb() {
 	DEB=$(echo "$T"/deb/*.deb)
 }
 
-# LISTEN is 1 where smtp-listen is built, too.
-LISTEN=$([ ! -x "$O/bin/smtp-listen" ] || echo 1)
-
-# installed PREFIX -- what must be there, but for what is not built.
+# installed PREFIX -- what must be there.
 installed() {
-	local absent='sbin/smtp-listen\|smtp-listen.8\|smtp-listen.catalog'
-	[ -z "$LISTEN" ] || absent='^$'
-	sed "s|^|.$1/|" <<-'END' | grep -v "$absent" | sort
+	sed "s|^|.$1/|" <<-'END' | sort
 		bin/deliver
 		lib/systemd/catalog/smtp-listen.catalog
 		lib/systemd/system/smtp-listen.service

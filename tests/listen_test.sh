@@ -119,7 +119,7 @@ comes() {
 
 # ends -- it ends within 10 s, with status 0.
 ends() {
-	assertTrue "it ends" "wait_for gone $pid"
+	wait_for gone "$pid" || kill -9 "$pid"
 	wait "$pid"
 	ended $? log
 }
@@ -173,7 +173,7 @@ testAllAddressesOfIpv6AreThoseOfIpv4() {
 testAPathIsTakenFromTheDeadOnly() {
 	up "$LISTEN" -l "$T/socket" "$T/greeter"
 	comes grep -q listening log
-	"$LISTEN" -l "$T/socket" "$T/greeter" 2>said
+	timeout 10 "$LISTEN" -l "$T/socket" "$T/greeter" 2>said
 	assertEquals "somebody listens there" 71 $?
 	assertEquals "fault: -l $T/socket: Address already in use" "$(cat said)"
 	kill -9 "$pid"
@@ -184,9 +184,25 @@ testAPathIsTakenFromTheDeadOnly() {
 	comes grep -q listening log
 	assertEquals "220 nobody" "$(one "$T/socket" unix)"
 	echo precious >"$T/file"
-	"$LISTEN" -l "$T/file" "$T/greeter" 2>said
+	timeout 10 "$LISTEN" -l "$T/file" "$T/greeter" 2>said
 	assertEquals "no socket" 71 $?
 	assertEquals precious "$(cat "$T/file")"
+}
+
+# The connections that it closed itself still hold the port for a minute.
+testAPortIsTakenAgainAtOnce() {
+	port=$(free_port)
+	for _ in 1 2; do
+		: >log
+		up "$LISTEN" -c 1 -l "127.0.0.1:$port" "$T/greeter"
+		comes port_of 127.0.0.1
+		exec 5<>"/dev/tcp/127.0.0.1/$port"
+		comes has 1
+		assertEquals "421" "$(one 127.0.0.1 "$port" | cut -d' ' -f1)"
+		exec 5>&-
+		kill "$pid"
+		ends
+	done
 }
 
 testWhatIsNoAddressIsAFault() {
@@ -409,6 +425,7 @@ testEveryOneOfManyHearsSomething() {
 	comes has 3
 	timeout 60 "$T/crowd" 127.0.0.1 "$port" 3000 30 >said
 	assertEquals "$(cat said)" "421: 3000" "$(head -n 1 said)"
+	exec 5>&- 6>&- 7>&-
 	kill "$pid"
 	ends
 	assertTrue "few lines" "[ $(grep -c '^turned away: ' log) -le 6 ]"
@@ -529,7 +546,7 @@ testARestartRefusesNobody() {
 	timeout 60 "$T/crowd" 127.0.0.1 "$(head -n 1 addresses)" 2000 8 >said 2>&1 &
 	again=0
 	while kill -0 $! 2>/dev/null && [ "$again" -lt 50 ]; do
-		echo >&8
+		(trap '' PIPE && echo >&8)
 		again=$((again + 1))
 		comes grep_count "$again" '^stopped: sessions'
 		comes grep_count $((again + 1)) '^listening: '

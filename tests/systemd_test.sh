@@ -54,9 +54,8 @@ oneTimeTearDown() {
 	leave
 }
 
-# The two programs for port 25; smtp-listen where it is built.
-KINDS=(smtp-stdio)
-[ ! -x "$O/bin/smtp-listen" ] || KINDS+=(smtp-listen)
+# The two programs for port 25.
+KINDS=(smtp-stdio smtp-listen)
 UNITS=(smtp-stdio.socket smtp-listen.socket smtp-listen.service 'smtp-stdio@*.service')
 
 # As the README makes them.
@@ -172,7 +171,7 @@ listening() {
 testInstalledUnitsAreWhatSystemdTakes() {
 	machine || return 0
 	local man=--man=no units=(smtp-stdio.socket smtp-stdio@.service)
-	[ "${#KINDS[@]}" -eq 1 ] || units+=(smtp-listen.socket smtp-listen.service)
+	units+=(smtp-listen.socket smtp-listen.service)
 	# With the manual pages that Documentation= names, where there is man.
 	inside sh -c 'command -v man' >out && man=--man=yes
 	inside systemd-analyze verify "$man" "${units[@]}" >out 2>&1
@@ -623,7 +622,6 @@ testStopLetsADeliveryEnd() {
 # The socket stays with systemd: a client that comes meanwhile waits, and is served.
 testARestartOfTheListenerRefusesNobody() {
 	machine || return 0
-	[ "${#KINDS[@]}" -gt 1 ] || { skip "smtp-listen is not built"; return 0; }
 	virtual
 	inside rm -rf /var/lib/smtp-stdio/here.test/ann/Maildir
 	serve smtp-listen
@@ -643,7 +641,6 @@ testARestartOfTheListenerRefusesNobody() {
 # It tells how it is, looks at its settings when asked, and comes back when it is killed.
 testTheListenerIsLookedAfter() {
 	machine || return 0
-	[ "${#KINDS[@]}" -gt 1 ] || { skip "smtp-listen is not built"; return 0; }
 	virtual
 	serve smtp-listen
 	send 127.0.0.54 ann@here.test
