@@ -349,7 +349,7 @@ testMailArrives() {
 	mail -l "$T/socket"
 	with_swaks "$port" --to ann@mx.test >said 2>&1
 	ended $? said
-	timeout 20 swaks --socket "$T/socket" --helo client.test --to bob@mx.test >said 2>&1
+	timeout 20 swaks --socket "$T/socket" --helo client.test --from a@client.test --to bob@mx.test >said 2>&1
 	ended $? said
 	if part usr/sbin/smtp-source postfix; then
 		with_smtp_source -s 5 -m 20 "127.0.0.1:$port" >said 2>&1
@@ -364,7 +364,7 @@ testMailArrives() {
 testLmtpByItsSocket() {
 	up "$LISTEN" -l "$T/socket" -- "$BIN/smtp-stdio" -C "$T/conf" -l
 	comes grep -q listening log
-	timeout 20 swaks --protocol LMTP --socket "$T/socket" --helo client.test --to bob@mx.test >said 2>&1
+	timeout 20 swaks --protocol LMTP --socket "$T/socket" --helo client.test --from a@client.test --to bob@mx.test >said 2>&1
 	ended $? said
 	assertEquals 1 "$(files "$BOX/in/new")"
 }
