@@ -29,6 +29,11 @@ is_up() {
 
 oneTimeSetUp() {
 	[ "$(id -u)" -eq 0 ] || return 0
+	# For PrivateUsers=, which the services have; within a chroot the kernel refuses it.
+	if ! unshare --user true 2>err; then
+		WHY="no user namespace can be made here: $(cat err)"
+		return 0
+	fi
 	mkdir "$M" "$M/files" "$M/share"
 	"$TOP/tests/machine" boot "$M" >console 2>&1 </dev/null &
 	MACHINE=$!
