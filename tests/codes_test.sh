@@ -8,13 +8,7 @@ readonly CLASSIC='211 214 220 221 250 251 252 354 421 450 451 452 500 501 502 50
 SEEN=
 
 setUp() {
-	local n=2000 user
-	rm -rf "$T/users"
-	for user in alice bob; do
-		n=$((n + 1))
-		install -d "$T/users/$user"
-		[ "$(id -u)" -ne 0 ] || chown "$n:$n" "$T/users/$user"
-	done
+	user_directories alice bob
 }
 
 printf '%s\n' 'away: erin@else.test' 'gone: error:551 new@else.test' 'busy: error:450 busy until May' >"$T/aliases"

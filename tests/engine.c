@@ -21,6 +21,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "slurp.h"
+
 enum {
 	FILE_MAX = 65536
 };
@@ -195,27 +197,6 @@ all_cuts(const char *name, const struct scene *scene, const unsigned char *in, s
 
 /* ---- recorded dialogues -------------------------------------------------------------------- */
 
-/* A file's octets, with a CR before each LF if `crlf`. */
-static size_t
-slurp(const char *path, bool crlf, unsigned char octets[FILE_MAX])
-{
-	FILE *file = fopen(path, "rb");
-	size_t n = 0;
-	int c;
-
-	if (file == NULL) {
-		perror(path);
-		exit(1);
-	}
-	while ((c = getc(file)) != EOF && n < FILE_MAX - 1) {
-		if (c == '\n' && crlf)
-			octets[n++] = '\r';
-		octets[n++] = (unsigned char)c;
-	}
-	(void)fclose(file);
-	return n;
-}
-
 /* What is said that was not recorded, to be seen. */
 static void
 show(const struct trace *trace)
@@ -252,9 +233,9 @@ dialogue(const char *path, unsigned long long seed, unsigned long random)
 	struct scene scene = {.settings = usual(), .answer = play, .closure = &part};
 
 	const char *dot = strrchr(path, '.');
-	size_t len = slurp(path, strcmp(dot, ".in") == 0, in);
+	size_t len = slurp(path, strcmp(dot, ".in") == 0, in, sizeof in);
 	(void)snprintf(other, sizeof other, "%.*s.out", (int)(dot - path), path);
-	size_t out_len = slurp(other, true, out);
+	size_t out_len = slurp(other, true, out, sizeof out);
 	(void)snprintf(other, sizeof other, "%.*s.conf", (int)(dot - path), path);
 	read_conf(other, &scene.settings, &part);
 

@@ -69,6 +69,18 @@ as_user() {
 	setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$@"
 }
 
+# user_directories NAME ... -- $T/users anew, with an empty directory for each; of uids 2001 and up if
+# we are root.
+user_directories() {
+	local n=2000 user
+	rm -rf "$T/users"
+	for user; do
+		n=$((n + 1))
+		install -d "$T/users/$user"
+		[ "$(id -u)" -ne 0 ] || chown "$n:$n" "$T/users/$user"
+	done
+}
+
 # with_users CMD ... -- run where /etc/passwd also has alice, bob and carol (uids 2001 to 2003, homes
 # $T/home/NAME), without touching the machine's own; root only.
 with_users() {

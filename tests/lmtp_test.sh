@@ -4,13 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 setUp() {
-	local n=2000 user
-	rm -rf "$T/users" "$T/mda.d"
-	for user in alice bob carol; do
-		n=$((n + 1))
-		mkdir -p "$T/users/$user"
-		[ "$(id -u)" -ne 0 ] || chown "$n:$n" "$T/users/$user"
-	done
+	rm -rf "$T/mda.d"
+	user_directories alice bob carol
 }
 
 # lmtp ARG ... -- a session; standard input is what the client says, $T/out what it hears.

@@ -22,13 +22,7 @@ declare -rA NEXT=(
 	[BODY B]=BODY [BODY E]=IDLE [BODY X]=IDLE [BODY V]=BODY [BODY N]=BODY [BODY P]=BODY [BODY G]=DONE)
 
 setUp() {
-	local n=2000 user
-	rm -rf "$T/users"
-	for user in alice bob; do
-		n=$((n + 1))
-		mkdir -p "$T/users/$user"
-		[ "$(id -u)" -ne 0 ] || chown "$n:$n" "$T/users/$user"
-	done
+	user_directories alice bob
 	RUN=()
 	SESSION=()
 }

@@ -23,6 +23,7 @@ static _Noreturn void pump_exit(int status);
 #define write pump_write
 #define _exit pump_exit
 #include "../smtp-stdio/session.c"
+#include "slurp.h"
 #undef read
 #undef write
 #undef _exit
@@ -200,27 +201,6 @@ read_conf(const char *path, struct smtp_settings *settings)
 		(void)fclose(file);
 }
 
-/* A file's octets, with a CR before each LF if `crlf`. */
-static size_t
-slurp(const char *path, bool crlf, unsigned char *octets)
-{
-	FILE *file = fopen(path, "rb");
-	size_t n = 0;
-	int c;
-
-	if (file == NULL) {
-		perror(path);
-		exit(1);
-	}
-	while ((c = getc(file)) != EOF && n < ROOM_FOR_ALL - 1) {
-		if (c == '\n' && crlf)
-			octets[n++] = '\r';
-		octets[n++] = (unsigned char)c;
-	}
-	(void)fclose(file);
-	return n;
-}
-
 static bool
 dialogue(const char *path, unsigned long long seed, unsigned long random)
 {
@@ -237,7 +217,7 @@ dialogue(const char *path, unsigned long long seed, unsigned long random)
 	(void)snprintf(conf, sizeof conf, "%.*s.conf", (int)(dot - path), path);
 	read_conf(conf, &settings.smtp);
 	pump.in = in;
-	pump.len = slurp(path, strcmp(dot, ".in") == 0, in);
+	pump.len = slurp(path, strcmp(dot, ".in") == 0, in, sizeof in);
 	pump.cut = pump.seed = 0;
 	pump.most = ROOM_FOR_ALL;
 	run(&whole, &settings);
