@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
@@ -15,6 +14,7 @@
 
 #include "clock.h"
 #include "limits.h"
+#include "log.h"
 
 static const struct row {
 	const char *name;
@@ -23,17 +23,17 @@ static const struct row {
 	const char *id;
 } rows[EVENTS] = {
     [EVENT_LISTENING] = {"listening", LOG_INFO, false, "dfe234d6da7444b286e42c9d9b1cd1cc"},
-    [EVENT_FULL] = {"turned away", LOG_WARNING, true, "fae4706925fe423a892a9c4b8963cd5c"},
-    [EVENT_MANY] = {"turned away", LOG_NOTICE, true, "67670f61f53c4fd2854a6b5c6399e546"},
-    [EVENT_OFTEN] = {"turned away", LOG_NOTICE, true, "551792b7741e44328f8368a33c73cadf"},
-    [EVENT_CANNOT_START] = {"cannot start", LOG_ERR, true, "8841c460ed544898b7a4c454fa3ab56b"},
-    [EVENT_CANNOT_ACCEPT] = {"cannot accept", LOG_ERR, true, "ddd6baf1886e411892fcefcc41e2f4b6"},
+    [EVENT_FULL] = {"turned-away", LOG_WARNING, true, "fae4706925fe423a892a9c4b8963cd5c"},
+    [EVENT_MANY] = {"turned-away", LOG_NOTICE, true, "67670f61f53c4fd2854a6b5c6399e546"},
+    [EVENT_OFTEN] = {"turned-away", LOG_NOTICE, true, "551792b7741e44328f8368a33c73cadf"},
+    [EVENT_CANNOT_START] = {"cannot-start", LOG_ERR, true, "8841c460ed544898b7a4c454fa3ab56b"},
+    [EVENT_CANNOT_ACCEPT] = {"cannot-accept", LOG_ERR, true, "ddd6baf1886e411892fcefcc41e2f4b6"},
     [EVENT_ENDED] = {"ended", LOG_ERR, true, "5ec141a0dcbf4b8fa3cda1ce4924ce9e"},
     [EVENT_SETTINGS] = {"settings", LOG_INFO, false, "adc17dded6be4f23bf59f278189638fc"},
     [EVENT_WRONG_SETTINGS] = {"settings", LOG_ERR, false, "ab74f06168c24146bcd864c1e27ba0e0"},
     [EVENT_STOPPING] = {"stopping", LOG_INFO, false, "596777beabaa4bc89dd5ed779fffe07f"},
     [EVENT_STOPPED] = {"stopped", LOG_INFO, false, "1030a9b5884b4501b9942a5e18bd506b"},
-    [EVENT_FAULT] = {"fault", LOG_CRIT, false, "c8fdb3453b4548fa866bf87c016b9b08"},
+    [EVENT_FAULT] = {"", LOG_CRIT, false, "c8fdb3453b4548fa866bf87c016b9b08"},
 };
 
 static struct burst {
@@ -42,23 +42,14 @@ static struct burst {
 	char client[CLIENT_TEXT], line[JOURNAL_LINE];
 } bursts[EVENTS];
 
-/* Descriptor 2 is the journal; and its own protocol can be spoken, too. */
-static bool is_journal, has_fields;
+static bool has_fields; /* the journal's own protocol can be spoken */
 
 void
 journal_open(void)
 {
-	const char *stream = getenv("JOURNAL_STREAM");
-	struct stat st;
-	char name[64];
-
-	if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
-		return;
-	(void)snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)st.st_dev,
-	    (unsigned long long)st.st_ino);
-	is_journal = strcmp(stream, name) == 0;
+	log_open(false);
 	/* sd_journal_sendv(3) is content where nobody hears it. */
-	has_fields = is_journal && access("/run/systemd/journal/socket", W_OK) == 0;
+	has_fields = log_to_journal() && access("/run/systemd/journal/socket", W_OK) == 0;
 }
 
 /* A field of the journal's own protocol, "NAME=value". */
@@ -93,30 +84,28 @@ static void
 put(enum event event, const char *client, const char *line, unsigned again)
 {
 	const struct row *row = &rows[event];
-	char text[JOURNAL_LINE], count[32] = "", priority[8] = "";
+	char text[JOURNAL_LINE], count[32] = "";
 
 	if (again > 0)
 		(void)snprintf(count, sizeof count, " again=%u", again);
-	(void)snprintf(text, sizeof text, "%s:%s%s %s%s", row->name,
-	    client[0] != 0 ? " client=" : "", client, line, count);
-	if (has_fields && send_to_journal(row, client, text))
-		return;
-	if (is_journal)
-		(void)snprintf(priority, sizeof priority, "<%d>", row->priority);
-	/* A log that cannot be written must not stop the mail. */
-	(void)!dprintf(STDERR_FILENO, "%s%s\n", priority, text);
+	(void)snprintf(text, sizeof text, "%s%s", line, count);
+	if (!has_fields || !send_to_journal(row, client, text))
+		log_line(row->priority, "%s", text);
 }
 
 void
 journal_line(enum event event, const char *client, const char *format, ...)
 {
 	struct burst *burst = &bursts[event];
+	char fields[JOURNAL_LINE / 2];
 	int64_t now = clock_now();
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(burst->line, sizeof burst->line, format, args);
+	(void)vsnprintf(fields, sizeof fields, format, args);
 	va_end(args);
+	(void)snprintf(burst->line, sizeof burst->line, "%s%s%s %s", rows[event].name,
+	    client != NULL ? " client=" : "", client != NULL ? client : "", fields);
 	(void)snprintf(burst->client, sizeof burst->client, "%s", client != NULL ? client : "");
 	if (rows[event].often && (burst->again > 0 || now < burst->until)) {
 		burst->again++;

@@ -1,6 +1,6 @@
 /*
  * journal.h -- smtp-listen's log: a line for what happens to it, and none for a session that goes as
- * it should.  To descriptor 2; where that is the journal, to the journal, with fields.
+ * it should.  By log.h, in its form; where that is the journal, by its own protocol, with fields.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H
@@ -20,7 +20,7 @@ enum event {
 	EVENT_WRONG_SETTINGS,
 	EVENT_STOPPING,
 	EVENT_STOPPED,
-	EVENT_FAULT,
+	EVENT_FAULT, /* journal_die */
 	EVENTS
 };
 
@@ -28,8 +28,8 @@ enum event {
 void journal_open(void);
 
 /*
- * A line: the event's name, client=CLIENT unless that is NULL, and what the format makes, which must
- * be printable.  Of what clients can bring about one line is written in BURST; until then the others
+ * A line: the event's name, client=CLIENT unless that is NULL, and the fields that the format makes,
+ * which must be printable.  Of what clients can bring about one line is written in BURST; until then the others
  * are counted.
  */
 __attribute__((format(printf, 3, 4))) void journal_line(
@@ -41,7 +41,7 @@ __attribute__((format(printf, 3, 4))) void journal_line(
  */
 int64_t journal_flush(int64_t now);
 
-/* A line that says what is wrong, and the end of the program. */
+/* A line without an event that says what is wrong, and the end of the program. */
 __attribute__((format(printf, 2, 3))) _Noreturn void journal_die(
     int status, const char *format, ...);
 

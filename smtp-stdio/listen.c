@@ -26,6 +26,7 @@
 #include "clock.h"
 #include "journal.h"
 #include "limits.h"
+#include "log.h"
 #include "notify.h"
 #include "sockets.h"
 #include "sources.h"
@@ -167,8 +168,10 @@ serve(struct listener *l, int fd, const struct client *client)
 	(void)snprintf(l->remote, sizeof l->remote, "REMOTE_ADDR=%s", client->text);
 	pid_t pid = start(fd, l->program, l->environment + !client->counted);
 	if (pid < 0) {
+		char word[256];
+		int why = errno;
 		journal_line(EVENT_CANNOT_START, client->text, "program=%s error=\"%s\"",
-		    l->program[0], strerror(errno));
+		    log_word(word, sizeof word, l->program[0]), strerror(why));
 		turn_away(l, fd, "421 4.3.0 service not available; try again later");
 		sources_leave(&l->sources, client);
 		return;

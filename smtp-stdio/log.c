@@ -2,7 +2,6 @@
 #include "log.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,21 +30,34 @@ same(const struct stat *a, const struct stat *b)
 	return S_ISSOCK(a->st_mode) && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-void
-log_open(void)
+/* systemd.exec(5), JOURNAL_STREAM */
+static bool
+is_journal(const struct stat *error)
 {
-	struct stat in, out, error;
-	const char *journal = getenv("JOURNAL_STREAM");
+	const char *stream = getenv("JOURNAL_STREAM");
 	char name[64];
 
-	if (fstat(0, &in) < 0 || fstat(1, &out) < 0 || fstat(2, &error) < 0 || same(&in, &error) ||
-	    same(&out, &error)) {
+	(void)snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)error->st_dev,
+	    (unsigned long long)error->st_ino);
+	return stream != NULL && strcmp(stream, name) == 0;
+}
+
+void
+log_open(bool served)
+{
+	struct stat in, out, error;
+
+	if (fstat(0, &in) < 0 || fstat(1, &out) < 0 || fstat(2, &error) < 0 ||
+	    (served && (same(&in, &error) || same(&out, &error))))
 		to_syslog = true;
-		return;
-	}
-	(void)snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)error.st_dev,
-	    (unsigned long long)error.st_ino);
-	to_journal = journal != NULL && strcmp(journal, name) == 0;
+	else
+		to_journal = is_journal(&error);
+}
+
+bool
+log_to_journal(void)
+{
+	return to_journal;
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * log.h -- one line per event.  Trusted side only.
+ * log.h -- one line per event.  Trusted side, and smtp-listen's.
  *
  * To descriptor 2, with the journal's "<N>" before it where that is the journal; to the system's
  * log, facility mail, where descriptor 2 is the client's socket, as under inetd.
@@ -7,10 +7,15 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Find out where the log goes.  Descriptors 0, 1 and 2 must be open. */
-void log_open(void);
+/* Find out where the log goes; `served`: descriptors 0 and 1 are a client's.  All three must be
+   open. */
+void log_open(bool served);
+
+/* Descriptor 2 is the journal. */
+bool log_to_journal(void);
 
 /* The session and its client, for every event from here on; both strings must last. */
 void log_session(const char *id, const char *address);

@@ -366,7 +366,7 @@ main(int argc, char **argv)
 	blocking(STDIN_FILENO);
 	blocking(STDOUT_FILENO);
 	(void)rlimits_raise_files(); /* for many recipients; what there is will do otherwise */
-	log_open();
+	log_open(true);
 	parse(&arguments, argc, argv);
 	settings(&config, &arguments);
 	if (arguments.test) {

@@ -68,10 +68,11 @@ layers() {
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
-	smtp-stdio/listen\.c	(sockets|sources|journal|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
+	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
 	smtp-stdio/sockets\.[ch]	(sockets|journal|log|limits)\.h
 	smtp-stdio/sources\.[ch]	(sources|limits)\.h
-	smtp-stdio/(journal|notify)\.[ch]	(journal|notify|clock|limits)\.h
+	smtp-stdio/journal\.[ch]	(journal|log|clock|limits)\.h
+	smtp-stdio/notify\.[ch]	(notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing
 	smtp-stdio/main\.c	(config|log|monitor|peer|session|stop|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h

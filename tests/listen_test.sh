@@ -60,7 +60,7 @@ listen() {
 
 # port_of ADDRESS -- where it listens, by what it says.
 port_of() {
-	sed -n "s/^listening: address=$1:\([0-9][0-9]*\) name=.*/\1/p" log | grep .
+	sed -n "s/^listening address=$1:\([0-9][0-9]*\) name=.*/\1/p" log | grep .
 }
 
 # mail [ARG ...] -- the same, with smtp-stdio.
@@ -159,8 +159,8 @@ testItListensOnSeveralOfItsOwn() {
 	kill "$pid"
 	ends
 	assertFalse "its path is removed" "[ -e $T/socket ]"
-	logged 1 "^listening: address=$T/socket name=-l$"
-	logged 1 '^stopped: sessions=0 started=4 turned-away=0$'
+	logged 1 "^listening address=$T/socket name=-l$"
+	logged 1 '^stopped sessions=0 started=4 turned-away=0$'
 }
 
 testAllAddressesOfIpv6AreThoseOfIpv4() {
@@ -175,7 +175,7 @@ testAPathIsTakenFromTheDeadOnly() {
 	comes grep -q listening log
 	timeout 10 "$LISTEN" -l "$T/socket" "$T/greeter" 2>said
 	assertEquals "somebody listens there" 71 $?
-	assertEquals "fault: -l $T/socket: Address already in use" "$(cat said)"
+	assertEquals "-l $T/socket: Address already in use" "$(cat said)"
 	kill -9 "$pid"
 	wait "$pid" 2>/dev/null
 	assertTrue "it is left over" "[ -S $T/socket ]"
@@ -212,7 +212,7 @@ testWhatIsNoAddressIsAFault() {
 		"/$(printf %0108d 0)" relative; do
 		timeout 10 "$LISTEN" -l "$where" "$T/greeter" 2>said
 		assertEquals "-l '$where'" 64 $?
-		assertEquals "-l '$where': $(cat said)" 1 "$(grep -c '^fault: -l .*: want 127.0.0.1:25' said)"
+		assertEquals "-l '$where': $(cat said)" 1 "$(grep -c '^-l .*: want 127.0.0.1:25' said)"
 	done
 	timeout 10 "$LISTEN" -l 192.0.2.1:0 "$T/greeter" 2>said
 	ended $? said 71
@@ -227,9 +227,9 @@ testSystemdSocketActivateHandsOver() {
 	assertEquals "220 mx.test ESMTP" "$(one 127.0.0.1 "$port4")"
 	assertEquals "220 mx.test ESMTP" "$(one ::1 "$port6")"
 	assertEquals "220 mx.test ESMTP" "$(one "$T/socket" unix)"
-	logged 1 "^listening: address=127.0.0.1:$port4 name=four$"
-	logged 1 "^listening: address=\[::1\]:$port6 name=six$"
-	logged 1 "^listening: address=$T/socket name=local$"
+	logged 1 "^listening address=127.0.0.1:$port4 name=four$"
+	logged 1 "^listening address=\[::1\]:$port6 name=six$"
+	logged 1 "^listening address=$T/socket name=local$"
 	# Another process may have taken the connection that was there.
 	assertEquals "accept does not wait" "4002 4002 4002" \
 		"$(sed -n 's/^flags:.*\(....\)$/\1/p' "/proc/$pid/fdinfo/"[345] | paste -sd ' ')"
@@ -245,7 +245,7 @@ testWhatSystemdHandsOverMustListenToStreams() {
 			</dev/null >addresses 2>said
 		ended $? said 78
 		assertEquals "$kind: $(cat said)" 1 \
-			"$(grep -c '^fault: bad: not a stream socket that listens; in its unit, Accept=no' said)"
+			"$(grep -c '^bad: not a stream socket that listens; in its unit, Accept=no' said)"
 	done
 }
 
@@ -253,7 +253,7 @@ testAnAbstractSocketAndOneOfItsOwnBesideThoseOfSystemd() {
 	up python3 "$TOP/tests/activate.py" one=abstract -- "$LISTEN" -l 127.0.0.1:0 "$T/greeter"
 	comes port_of 127.0.0.1
 	assertEquals "220 127.0.0.1" "$(one 127.0.0.1 "$(port_of 127.0.0.1)")"
-	logged 1 '^listening: address=@smtp-listen-test-[0-9]* name=one$'
+	logged 1 '^listening address=@smtp-listen-test-[0-9]* name=one$'
 	kill "$(pgrep -P "$pid")"
 	ends
 }
@@ -261,7 +261,7 @@ testAnAbstractSocketAndOneOfItsOwnBesideThoseOfSystemd() {
 testWithoutASocketItDoesNotStart() {
 	timeout 10 "$LISTEN" "$T/greeter" 2>said
 	assertEquals 64 $?
-	assertEquals "fault: no socket to listen on: start it by its socket unit, or use -l" "$(cat said)"
+	assertEquals "no socket to listen on: start it by its socket unit, or use -l" "$(cat said)"
 }
 
 testOptionsHaveBounds() {
@@ -284,7 +284,7 @@ testAProgramThatIsNotThereIsAFault() {
 	for program in "$T/nothing" nosuchprogram "$T" "$T/notexecutable"; do
 		timeout 10 "$LISTEN" -l "$T/never" "$program" 2>said
 		assertEquals "$program" 69 $?
-		assertEquals "fault: $program: there is no such program" "$(cat said)"
+		assertEquals "$program: there is no such program" "$(cat said)"
 	done
 	assertFalse "nothing was opened" "[ -e $T/never ]"
 }
@@ -299,7 +299,7 @@ testAProgramIsFoundByPathAndArgumentsAloneAreForSmtpStdio() {
 	# It is installed on some machines.
 	[ -x /usr/local/sbin/smtp-stdio ] || {
 		assertEquals 69 "$status"
-		assertEquals "fault: /usr/local/sbin/smtp-stdio: there is no such program" "$(cat said)"
+		assertEquals "/usr/local/sbin/smtp-stdio: there is no such program" "$(cat said)"
 	}
 }
 
@@ -380,7 +380,7 @@ testSessionsInAll() {
 	exec 5>&-
 	comes has 1
 	assertEquals "there is room again" "220 127.0.0.2" "$(one 127.0.0.1 "$port" 127.0.0.2)"
-	logged 1 '^turned away: client=127\.0\.0\.2 limit=-c reply="421 4\.3\.2 too many connections; try again later"$'
+	logged 1 '^turned-away client=127\.0\.0\.2 limit=-c reply="421 4\.3\.2 too many connections; try again later"$'
 }
 
 testSessionsOfOneSource() {
@@ -392,7 +392,7 @@ testSessionsOfOneSource() {
 	assertEquals "421 4.7.0 too many connections from your address; try again later" "$(one 127.0.0.1 "$port")"
 	assertEquals "another one" "220 127.0.0.2" "$(one 127.0.0.1 "$port" 127.0.0.2)"
 	assertEquals "by IPv6" "220 ::1" "$(one ::1 "$port")"
-	logged 1 '^turned away: client=127\.0\.0\.1 limit=-s reply="421 4\.7\.0 .*"$'
+	logged 1 '^turned-away client=127\.0\.0\.1 limit=-s reply="421 4\.7\.0 .*"$'
 	timeout 20 python3 -c 'import socket, sys
 for i in range(3):
     s = socket.socket(socket.AF_UNIX)
@@ -411,7 +411,7 @@ testConnectionsInASecond() {
 	assertTrue "most were turned away: $(cat said)" "[ $(sed -n 's/^421: //p' said) -gt 20 ]"
 	assertTrue "one was not: $(cat said)" "[ $(sed -n 's/^220: //p' said) -ge 1 ]"
 	assertEquals "each heard something" 2 "$(grep -c '^[0-9]*: ' said)"
-	logged 1 '^turned away: client=127\.1\.0\.1 limit=-r reply="421 4\.7\.0 too many connections in a second; try again later"$'
+	logged 1 '^turned-away client=127\.1\.0\.1 limit=-r reply="421 4\.7\.0 too many connections in a second; try again later"$'
 	comes one_gets 220
 }
 one_gets() {
@@ -428,9 +428,9 @@ testEveryOneOfManyHearsSomething() {
 	exec 5>&- 6>&- 7>&-
 	kill "$pid"
 	ends
-	assertTrue "few lines" "[ $(grep -c '^turned away: ' log) -le 6 ]"
-	assertEquals "with all in them" 3000 "$(awk -F ' again=' '/^turned away: client=127/ { n += NF > 1 ? $2 : 1 } END { print n }' log)"
-	logged 1 '^stopped: .* turned-away=3000$'
+	assertTrue "few lines" "[ $(grep -c '^turned-away ' log) -le 6 ]"
+	assertEquals "with all in them" 3000 "$(awk -F ' again=' '/^turned-away client=127/ { n += NF > 1 ? $2 : 1 } END { print n }' log)"
+	logged 1 '^stopped .* turned-away=3000$'
 }
 
 testTheCountIsWrittenWhenTheBurstIsOver() {
@@ -438,9 +438,9 @@ testTheCountIsWrittenWhenTheBurstIsOver() {
 	exec 5<>"/dev/tcp/127.0.0.1/$port"
 	comes has 1
 	for _ in 1 2 3; do one 127.0.0.1 "$port" >/dev/null; done
-	logged 1 '^turned away: '
+	logged 1 '^turned-away '
 	wait_for grep -q ' again=2$' log || comes grep -q ' again=2$' log
-	logged 2 '^turned away: '
+	logged 2 '^turned-away '
 }
 
 # ---- signals ---------------------------------------------------------------------------------------
@@ -449,8 +449,8 @@ testSigtermWhenIdle() {
 	mail
 	kill "$pid"
 	ends
-	assertEquals "stopping: sessions=0 signal=none
-stopped: sessions=0 started=0 turned-away=0" "$(tail -n 2 log)"
+	assertEquals "stopping sessions=0 signal=none
+stopped sessions=0 started=0 turned-away=0" "$(tail -n 2 log)"
 }
 
 testSigintIsTheSame() {
@@ -465,7 +465,7 @@ testSigtermLetsASessionFinish() {
 	exec 5<>"/dev/tcp/127.0.0.1/$port"
 	assertEquals "220 mx.test ESMTP" "$(heard 5)"
 	kill "$pid"
-	comes grep -q '^stopping: sessions=1 signal=none' log
+	comes grep -q '^stopping sessions=1 signal=none' log
 	assertTrue "refused" "! (exec 6<>/dev/tcp/127.0.0.1/$port) 2>/dev/null"
 	assertEquals "delivered" "$(says 5 "${MESSAGE[@]}" | sed 's/.* //')"
 	assertEquals "221 2.0.0 goodbye" "$(says 5 QUIT)"
@@ -480,8 +480,8 @@ testSigtermEndsASessionAfterTheGrace() {
 	kill "$pid"
 	assertEquals "421 4.3.2 shutting down; closing" "$(heard 5)"
 	ends
-	logged 1 '^stopping: sessions=1 signal=none'
-	logged 1 '^stopping: sessions=1 signal=SIGTERM'
+	logged 1 '^stopping sessions=1 signal=none'
+	logged 1 '^stopping sessions=1 signal=SIGTERM'
 	logged 0 'SIGKILL'
 	logged 1 '^stopped session=.* client=127.0.0.1' # the session's
 }
@@ -526,8 +526,8 @@ testWhatIgnoresSigtermIsKilled() {
 	assertEquals "220 stubborn" "$(heard 5)"
 	kill "$pid"
 	ends
-	logged 1 '^stopping: sessions=1 signal=SIGKILL'
-	logged 1 '^ended: client=127.0.0.1 pid=[0-9]* signal=9'
+	logged 1 '^stopping sessions=1 signal=SIGKILL'
+	logged 1 '^ended client=127.0.0.1 pid=[0-9]* signal=9'
 }
 
 # The socket stays: a client that comes while nobody is there waits.
@@ -542,14 +542,14 @@ testARestartRefusesNobody() {
 	}
 	up_with_control
 	exec 8>control
-	comes grep -q '^listening: ' log
+	comes grep -q '^listening ' log
 	timeout 60 "$T/crowd" 127.0.0.1 "$(head -n 1 addresses)" 2000 8 >said 2>&1 &
 	again=0
 	while kill -0 $! 2>/dev/null && [ "$again" -lt 50 ]; do
 		(trap '' PIPE && echo >&8)
 		again=$((again + 1))
-		comes grep_count "$again" '^stopped: sessions'
-		comes grep_count $((again + 1)) '^listening: '
+		comes grep_count "$again" '^stopped sessions'
+		comes grep_count $((again + 1)) '^listening '
 	done
 	wait $!
 	ended $? said
@@ -569,15 +569,15 @@ testSighupLooksAtTheSettings() {
 	cp "$T/conf" "$T/conf2"
 	listen "$BIN/smtp-stdio" -C "$T/conf2"
 	kill -HUP "$pid"
-	comes grep -q '^settings: state=good$' log
+	comes grep -q '^settings state=good$' log
 	echo 'SizeLimit 4K' >>"$T/conf2"
 	kill -HUP "$pid"
-	comes grep -q '^settings: state=wrong status=78$' log
+	comes grep -q '^settings state=wrong status=78$' log
 	logged 1 "^$T/conf2:4: SizeLimit: too small$"
 	assertEquals "a session says so, too" "421 4.3.5 misconfigured; closing" "$(one 127.0.0.1 "$port")"
 	sed -i '$d' "$T/conf2"
 	kill -HUP "$pid"
-	comes grep_count 2 '^settings: state=good$'
+	comes grep_count 2 '^settings state=good$'
 	assertEquals "220 mx.test ESMTP" "$(one 127.0.0.1 "$port")"
 	logged 0 'Hostname' # the settings are not the log's business
 }
@@ -592,7 +592,7 @@ testSighupWhileTheSettingsAreLookedAtLooksAgain() {
 	comes test -s tests
 	kill -HUP "$pid"
 	: >go
-	comes grep_count 2 '^settings: state=good$'
+	comes grep_count 2 '^settings state=good$'
 	assertEquals 2 "$(wc -l <tests)"
 }
 
@@ -690,8 +690,8 @@ testTheJournalGetsFields() {
 	exec 5<>"/dev/tcp/127.0.0.1/$port"
 	heard 5 >/dev/null
 	one 127.0.0.1 "$port" 127.0.0.9 >/dev/null
-	comes grep -q 'turned away' journal
-	assertEquals "$(cat journal)" 1 "$(grep -c "MESSAGE=turned away: client=127.0.0.9 limit=-c reply=\"421 4.3.2 .*\\\\nPRIORITY=4\\\\nMESSAGE_ID=[0-9a-f]\{32\}\\\\nSYSLOG_FACILITY=2\\\\nSMTP_CLIENT=127.0.0.9\\\\nSYSLOG_IDENTIFIER=smtp-listen\\\\n" journal)"
+	comes grep -q 'turned-away' journal
+	assertEquals "$(cat journal)" 1 "$(grep -c "MESSAGE=turned-away client=127.0.0.9 limit=-c reply=\"421 4.3.2 .*\\\\nPRIORITY=4\\\\nMESSAGE_ID=[0-9a-f]\{32\}\\\\nSYSLOG_FACILITY=2\\\\nSMTP_CLIENT=127.0.0.9\\\\nSYSLOG_IDENTIFIER=smtp-listen\\\\n" journal)"
 	assertEquals "delivered" "$(says 5 "${MESSAGE[@]}" | sed 's/.* //')"
 	comes grep -q '^<6>delivered session=.* client=127.0.0.1 ' log
 	assertEquals "no line of ours is there: $(cat log)" 0 "$(grep -vc '^<[0-7]>delivered' log)"
@@ -703,7 +703,7 @@ testWithoutAJournalToTakeItTheLineHasItsPriority() {
 	# shellcheck disable=SC2016  # expanded by the inner shell
 	JOURNAL_STREAM=$(stat -c %d:%i log) up unshare -m --propagation private sh -c \
 		'mount --bind "$0" /run && exec "$@"' "$T/empty" "$LISTEN" -l 127.0.0.1:0 "$T/greeter"
-	comes grep -q '^<6>listening: address=127.0.0.1' log
+	comes grep -q '^<6>listening address=127.0.0.1' log
 }
 
 # ---- what runs out ---------------------------------------------------------------------------------
@@ -724,7 +724,7 @@ testDescriptorsRunOut() {
 	for limit in 5 1; do
 		prlimit --pid "$pid" --nofile="$limit:"
 		exec 6<>"/dev/tcp/127.0.0.1/$port"
-		[ "$limit" -ne 5 ] || comes grep -q '^cannot accept: address=127.0.0.1:[0-9]* error="Too many open files"$' log
+		[ "$limit" -ne 5 ] || comes grep -q '^cannot-accept address=127.0.0.1:[0-9]* error="Too many open files"$' log
 		idle_for 1.5
 		prlimit --pid "$pid" --nofile=256:
 		assertEquals "it waited" "220 mx.test ESMTP" "$(heard 6)"
@@ -732,7 +732,7 @@ testDescriptorsRunOut() {
 	done
 	printf 'QUIT\r\n' >&5
 	assertEquals "what it had is still there" "221 2.0.0 goodbye" "$(heard 5)"
-	logged 1 '^cannot accept'
+	logged 1 '^cannot-accept'
 	kill "$pid"
 	ends
 }
@@ -752,7 +752,7 @@ testErrorsOfAcceptEndNothing() {
 		comes port_of 127.0.0.1
 		assertEquals "$error" "220 127.0.0.1" "$(one 127.0.0.1 "$(port_of 127.0.0.1)")"
 		assertTrue "$error: $(cat trace)" "[ $(grep -c accept4 trace) -le $((times + 3)) ]"
-		logged "$pauses" '^cannot accept: address=127'
+		logged "$pauses" '^cannot-accept address=127'
 		kill "$(pgrep -P "$pid")"
 		ends
 	done
@@ -767,7 +767,7 @@ testAnEndOfASessionEndsThePause() {
 	heard 5 >/dev/null
 	begin=${EPOCHREALTIME/./}
 	exec 6<>"/dev/tcp/127.0.0.1/$(port_of 127.0.0.1)"
-	comes grep -q 'cannot accept' log
+	comes grep -q 'cannot-accept' log
 	exec 5>&-
 	assertEquals "220 127.0.0.1" "$(heard 6)"
 	assertTrue "$((${EPOCHREALTIME/./} - begin)) us" "[ $((${EPOCHREALTIME/./} - begin)) -lt 900000 ]"
@@ -788,24 +788,24 @@ testProcessesRunOut() {
 	assertTrue "it keeps what it has" "has 1"
 	as_user 2003 prlimit --pid "$pid" --nproc=100:
 	assertEquals "220 127.0.0.1" "$(one 127.0.0.1 "$port")"
-	logged 1 "^cannot start: client=127.0.0.1 program=$T/greeter error=\"Resource temporarily unavailable\"$"
+	logged 1 "^cannot-start client=127.0.0.1 program=$T/greeter error=\"Resource temporarily unavailable\"$"
 	kill "$pid"
 	exec 5>&-
 	ends
-	logged 1 '^stopped: sessions=0 started=2 turned-away=2$'
+	logged 1 '^stopped sessions=0 started=2 turned-away=2$'
 }
 
 testAProgramThatGoesAwayAndComesBack() {
-	cp greeter fickle
-	listen -s 2 "$T/fickle"
+	cp greeter "fickle one"
+	listen -s 2 "$T/fickle one"
 	assertEquals "220 127.0.0.1" "$(one 127.0.0.1 "$port")"
-	mv fickle away
+	mv "fickle one" away
 	for _ in 1 2 3; do
 		assertEquals "421 4.3.0 service not available; try again later" "$(one 127.0.0.1 "$port")"
 	done
-	mv away fickle
+	mv away "fickle one"
 	assertEquals "a failure holds no place" "220 127.0.0.1" "$(one 127.0.0.1 "$port")"
-	logged 1 "^cannot start: client=127.0.0.1 program=$T/fickle error=\"No such file or directory\"$"
+	logged 1 "^cannot-start client=127.0.0.1 program=$T/fickle\\\\x20one error=\"No such file or directory\"$"
 	comes has 0
 }
 
@@ -815,12 +815,12 @@ testASessionThatIsKilled() {
 	heard 5 >/dev/null
 	kill -9 "$(pgrep -P "$pid")"
 	assertEquals "closed" "" "$(heard 5)"
-	comes grep -q '^ended: client=127.0.0.1 pid=[0-9]* signal=9$' log
+	comes grep -q '^ended client=127.0.0.1 pid=[0-9]* signal=9$' log
 	assertEquals "220 mx.test ESMTP" "$(one 127.0.0.1 "$port")"
 	comes has 0
 	kill "$pid"
 	ends
-	logged 1 '^stopped: sessions=0 started=2'
+	logged 1 '^stopped sessions=0 started=2'
 }
 
 testAReaderOfTheLogThatGoesAway() {
@@ -865,7 +865,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$LISTEN" -l 127.0.0.1:0 "$BIN/smtp-stdio" 
 	assertEquals "220 mx.test ESMTP" "$(one 127.0.0.1 "$(port_of 127.0.0.1)")"
 	comes has 0
 	kill -HUP "$pid"
-	comes grep -q '^settings: state=good' log
+	comes grep -q '^settings state=good' log
 	kill "$pid"
 	ends
 }
@@ -918,13 +918,13 @@ testServeTakesMailForAnybody() {
 	cp "$TOP/tests/serve" tree/tests/
 	port=$(free_port)
 	PORT=$port up env --default-signal=INT tree/tests/serve
-	comes grep -q "^listening: address=127.0.0.1:$port" log
+	comes grep -q "^listening address=127.0.0.1:$port" log
 	with_swaks "$port" --to anybody@anywhere.test >said 2>&1
 	ended $? said
 	assertEquals 1 "$(files tree/mail/new)"
 	kill -INT "$pid" "$(pgrep -P "$pid")" # as a terminal does
 	ends
-	logged 1 '^stopped: sessions=0 started=1'
+	logged 1 '^stopped sessions=0 started=1'
 }
 
 # shellcheck source=/dev/null

@@ -249,16 +249,16 @@ listener_lines() {
 		        literal = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', rest))
 		        fields = re.findall(r"([\w-]+)=", literal)
 		        who = [] if client == "NULL" else ["client"]
-		        print(names.get(event, "turned away") + ": " + " ".join(who + fields))
+		        print(names.get(event, "turned-away") + " " + " ".join(who + fields))
 	END
 }
 
 testListenersPageHasItsLogLines() {
-	same "log lines" "$(sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh SEE/s/^\.It \(.*=\)$/\1/p' "$LISTEN" | tr -d =)" \
+	same "log lines" "$(sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh SEE/s/^\.It Em \(.*=\)$/\1/p' "$LISTEN" | tr -d =)" \
 		"$(listener_lines)"
 	local often
-	often=$(sed -n 's/.*= {"\([a-z ]*\)", [A-Z_]*, true,.*/\1/p' "$TOP/smtp-stdio/journal.c")
-	same "lines that are counted" "$(sed -n 's/^\.Pq \(turned away.*\)/\1/p' "$LISTEN" | sed 's/, /\n/g')" "$often"
+	often=$(sed -n 's/.*= {"\([a-z-]*\)", [A-Z_]*, true,.*/\1/p' "$TOP/smtp-stdio/journal.c")
+	same "lines that are counted" "$(sed -n 's/^\.Pq \(turned-away.*\)/\1/p' "$LISTEN" | sed 's/, /\n/g')" "$often"
 }
 
 testTheCatalogueHasEveryEvent() {
@@ -287,12 +287,13 @@ testPageHasTheLogLines() {
 }
 
 # Nothing of a session is logged in another shape: a plain line comes from where there is none yet.
+# smtp-listen's lines, which journal.c hands on, are compared above.
 testOnlySettingsAreToldInPlainLines() {
 	assertEquals "smtp-stdio/main.c: bad_settings
 smtp-stdio/main.c: usage" "$(cd "$TOP" && awk '
 		/^[a-z_]+\(/ { name = $0; sub(/\(.*/, "", name) }
 		/^\t+log_line\(/ { print FILENAME ": " name }
-	' smtp-stdio/*.c | sort -u)"
+	' smtp-stdio/!(journal).c | sort -u)"
 }
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
@@ -302,10 +303,10 @@ testPagesHaveTheVariablesThatArePassedOrRead() {
 		"$passed
 $(grep -oh 'getenv("[A-Z_]*")' "${files[@]}" | cut -d'"' -f2)
 $(sed -n '/names\[\] = {/,/};/p' "$TOP/smtp-stdio/peer.c" | grep -o '"[A-Z_]*"' | tr -d '"')"
-	# What libsystemd reads, what journal.c and listen.c read, and what a session is not given.
+	# What libsystemd reads, what listen.c and log.c read, and what a session is not given.
 	same "variables of smtp-listen" "$(sed -n '/^\.Sh ENV/,/^\.Sh EXIT/{s/^\(\.It \)*\.*Ev //p;}' "$LISTEN" | tr -s ' ,.' '\n')" \
 		"$(printf 'LISTEN_%s\n' FDS PID FDNAMES)
-$(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/{listen,journal}.c | cut -d'"' -f2)
+$(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/{listen,log}.c | cut -d'"' -f2)
 $(sed -n '/kept_back\[\] = {/,/};/p' "$TOP/smtp-stdio/listen.c" | grep -o '"[A-Z_]*=' | tr -d '"=')"
 	assertEquals "deliver reads none" "" "$(grep -l getenv "$TOP"/deliver/*.c)"
 }
