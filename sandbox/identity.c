@@ -108,15 +108,13 @@ find(struct table *t, const char *file, const char *name, char *fields[], size_t
 	return found;
 }
 
-enum identity_found
-identity_find(const char *name, struct identity *who)
-{
-	static struct table table;
-	char *fields[6];
+enum {
+	PASSWD_FIELDS = 6 /* passwd(5), up to the home */
+};
 
-	enum identity_found found = find(&table, "/etc/passwd", name, fields, 6);
-	if (found != IDENTITY_FOUND)
-		return found;
+static enum identity_found
+take(char *const fields[PASSWD_FIELDS], struct identity *who)
+{
 	if (!number(fields[2], &who->uid) || !number(fields[3], &who->gid) ||
 	    strlen(fields[5]) >= sizeof who->home) {
 		errno = EINVAL;
@@ -124,6 +122,27 @@ identity_find(const char *name, struct identity *who)
 	}
 	(void)strcpy(who->home, fields[5]);
 	return IDENTITY_FOUND;
+}
+
+enum identity_found
+identity_find(const char *name, struct identity *who)
+{
+	static struct table table;
+	char *fields[PASSWD_FIELDS];
+
+	enum identity_found found = find(&table, "/etc/passwd", name, fields, PASSWD_FIELDS);
+	return found == IDENTITY_FOUND ? take(fields, who) : found;
+}
+
+enum identity_found
+identity_read(char *line, const char *name, struct identity *who)
+{
+	char *fields[PASSWD_FIELDS];
+
+	if (split(line, fields, PASSWD_FIELDS) == PASSWD_FIELDS && strcmp(fields[0], name) == 0)
+		return take(fields, who);
+	errno = EINVAL;
+	return IDENTITY_UNKNOWN;
 }
 
 enum identity_found

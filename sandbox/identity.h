@@ -22,6 +22,9 @@ enum identity_found {
 /* Look a login name up in /etc/passwd.  A home of more than 511 bytes counts as unknown. */
 enum identity_found identity_find(const char *name, struct identity *who);
 
+/* The same of one line in the form of passwd(5), which is changed.  Unknown if it is another's. */
+enum identity_found identity_read(char *line, const char *name, struct identity *who);
+
 /* The number of a group, by /etc/group. */
 enum identity_found identity_group(const char *name, gid_t *gid);
 

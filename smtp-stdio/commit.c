@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "log.h"
 #include "spawn.h"
+#include "users.h"
 
 enum {
 	ENVIRONMENT = 8,
@@ -25,15 +26,15 @@ enum {
 	HEAR_KEPT = 'd',
 };
 
-/* The recipients of one mailbox: a run in the sorted list. */
+/* One mailbox: a run in the sorted list of places. */
 struct copy {
-	struct recipient *first;
+	struct place **places;
 	size_t count;
 	char unique[UNIQUE_OCTETS];
 	struct helper helper;
 };
 
-/* One message on its way into its mailboxes. */
+/* One message on its way. */
 struct job {
 	const struct config *config;
 	const struct envelope *envelope;
@@ -43,56 +44,79 @@ struct job {
 	size_t count;
 	size_t running; /* of them, started */
 	size_t failed;  /* the one that stopped it all, if one did */
+	struct copy foreign; /* what no mailbox is */
 };
 
-/* By the paths of their mailboxes, with few moves, for they are large. */
-static void
-sort(struct recipient *r, size_t count)
+static bool
+is_maildir(const struct place *place)
 {
-	static struct recipient spare;
+	size_t n = strlen(place->text);
 
-	for (size_t i = 0; i + 1 < count; i++) {
-		size_t least = i;
-		for (size_t j = i + 1; j < count; j++)
-			if (strcmp(r[j].mailbox, r[least].mailbox) < 0)
-				least = j;
-		if (least == i)
-			continue;
-		spare = r[i];
-		r[i] = r[least];
-		r[least] = spare;
+	return n > 0 && place->text[n - 1] == '/';
+}
+
+/* What deliver looks for in a Maildir: a folder of that name. */
+static const char *
+folder(const struct place *place)
+{
+	return is_maildir(place) && users_safe(place->extension) ? place->extension : "";
+}
+
+/* Mailboxes by their paths, and what is none behind them. */
+static int
+compare(const struct place *a, const struct place *b)
+{
+	int order = (a->kind != PLACE_MAILBOX) - (b->kind != PLACE_MAILBOX);
+
+	if (order == 0)
+		order = strcmp(a->text, b->text);
+	if (order == 0)
+		order = strcmp(folder(a), folder(b));
+	return order != 0 ? order : (a->address > b->address) - (a->address < b->address);
+}
+
+static void
+sort(struct place **places, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct place *place = places[i];
+		size_t j = i;
+		for (; j > 0 && compare(places[j - 1], place) > 0; j--)
+			places[j] = places[j - 1];
+		places[j] = place;
 	}
 }
 
 /* The same place in the same directory, whatever path leads there. */
 static bool
-is_same_place(const struct recipient *a, const struct recipient *b)
+is_same_place(const struct place *a, const struct place *b)
 {
 	size_t n = strlen(a->home), m = strlen(b->home);
 
 	return a->inode != 0 && a->device == b->device && a->inode == b->inode &&
-	       strncmp(a->mailbox, a->home, n) == 0 && strncmp(b->mailbox, b->home, m) == 0 &&
-	       strcmp(a->mailbox + n, b->mailbox + m) == 0;
+	       strncmp(a->text, a->home, n) == 0 && strncmp(b->text, b->home, m) == 0 &&
+	       strcmp(a->text + n, b->text + m) == 0;
 }
 
 bool
-commit_same_mailbox(const struct recipient *a, const struct recipient *b)
+commit_same_mailbox(const struct place *a, const struct place *b)
 {
-	return !a->foreign && !b->foreign &&
-	       (strcmp(a->mailbox, b->mailbox) == 0 || is_same_place(a, b));
+	return a->kind == PLACE_MAILBOX && b->kind == PLACE_MAILBOX &&
+	       (strcmp(a->text, b->text) == 0 || is_same_place(a, b)) &&
+	       strcmp(folder(a), folder(b)) == 0;
 }
 
-/* Two addresses whose directories are one, by a symbolic link, have one mailbox: give it one path. */
+/* Two users whose directories are one, by a symbolic link, have one mailbox: give it one path. */
 static void
 unite(const struct envelope *envelope)
 {
 	for (size_t i = 1; i < envelope->count; i++) {
-		struct recipient *r = &envelope->recipients[i];
+		struct place *place = envelope->places[i];
 		size_t j = 0;
-		while (j < i && !is_same_place(&envelope->recipients[j], r))
+		while (j < i && !is_same_place(envelope->places[j], place))
 			j++;
 		if (j < i)
-			(void)strcpy(r->mailbox, envelope->recipients[j].mailbox);
+			(void)strcpy(place->text, envelope->places[j]->text);
 	}
 }
 
@@ -137,37 +161,76 @@ deliver_arguments(
 		argv[n++] = job->envelope->sender;
 	}
 	for (size_t i = 0; i < copy->count && purpose == DELIVER; i++) {
+		if (i > 0 && copy->places[i]->address == copy->places[i - 1]->address)
+			continue;
 		argv[n++] = "-r";
-		argv[n++] = copy->first[i].address;
+		argv[n++] = job->envelope->addresses[copy->places[i]->address];
 	}
 	argv[n++] = "--";
-	argv[n++] = copy->first->mailbox;
+	argv[n++] = copy->places[0]->text;
 	argv[n] = NULL;
 }
 
 /* The words of DeliverCommand, blanks between them; a word that is "%u", "%d", "%r" or "%s" is the
-   user, the domain, the recipient or the sender.  Of ForwardCommand, "%r" is the new address, and
-   there is no user or domain of ours. */
+   user, the domain, the recipient or the sender. */
 static void
-command_arguments(const struct job *job, const struct copy *copy, const char **argv)
+command_arguments(const struct job *job, char *words, const char **argv)
 {
-	static char words[VALUE_MAX + 1];
-	const struct recipient *r = copy->first;
-	bool forward = r->forward[0] != 0;
+	const struct place *place = job->foreign.places[0];
 	char *rest = words, *word;
 	size_t n = 0;
 
-	(void)snprintf(words, sizeof words, "%s",
-	    job->config->text[forward ? KEY_FORWARD_COMMAND : KEY_DELIVER_COMMAND]);
-	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL) {
+	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL)
 		argv[n++] = strcmp(word, "%s") == 0   ? job->envelope->sender
-			    : strcmp(word, "%r") == 0 ? (forward ? r->forward : r->address)
-			    : forward                 ? word
-			    : strcmp(word, "%u") == 0 ? r->user
-			    : strcmp(word, "%d") == 0 ? r->domain
+			    : strcmp(word, "%r") == 0 ? job->envelope->addresses[place->address]
+			    : strcmp(word, "%u") == 0 ? place->user
+			    : strcmp(word, "%d") == 0 ? place->domain
 						      : word;
+	argv[n] = NULL;
+}
+
+/* The words of ForwardCommand: "%r" is the addresses elsewhere, each a word, and there is no user or
+   domain of ours. */
+static void
+forward_arguments(const struct job *job, char *words, const char **argv)
+{
+	char *rest = words, *word;
+	size_t n = 0;
+
+	for (size_t i = 0; i < WORDS_MAX; i++) {
+		word = strtok_r(i == 0 ? words : NULL, " \t", &rest);
+		if (word == NULL)
+			break;
+		if (strcmp(word, "%r") != 0) {
+			argv[n++] = strcmp(word, "%s") == 0 ? job->envelope->sender : word;
+			continue;
+		}
+		for (size_t j = 0; j < job->foreign.count; j++)
+			argv[n++] = job->foreign.places[j]->text;
 	}
 	argv[n] = NULL;
+}
+
+/* An alias's command is for a shell, as its author wrote it: nothing of a client's is in it. */
+static void
+foreign_arguments(const struct job *job, const char **argv)
+{
+	static char words[VALUE_MAX + 1];
+	const struct place *place = job->foreign.places[0];
+	bool forward = place->kind == PLACE_FORWARD;
+
+	(void)snprintf(words, sizeof words, "%s",
+	    job->config->text[forward ? KEY_FORWARD_COMMAND : KEY_DELIVER_COMMAND]);
+	if (forward) {
+		forward_arguments(job, words, argv);
+	} else if (place->text[0] == 0) {
+		command_arguments(job, words, argv);
+	} else {
+		argv[0] = "/bin/sh";
+		argv[1] = "-c";
+		argv[2] = place->text;
+		argv[3] = NULL;
+	}
 }
 
 /* What a client said, for an environment: every octet that a shell could take for more than a letter
@@ -185,16 +248,16 @@ clean(char *value)
 
 /* The environment of a helper is made here, of nothing that was inherited. */
 static void
-environment(const struct envelope *envelope, const struct recipient *recipient, char **out)
+environment(const struct envelope *envelope, const struct place *place, char **out)
 {
 	static char lines[ENVIRONMENT][PATH_OCTETS + 16];
 	const struct {
 		const char *name, *value;
 		bool said; /* by the client */
 	} variables[] = {{"PATH=", "/usr/local/bin:/usr/bin:/bin", false},
-	    {"HOME=", recipient->home, false}, {"USER=", recipient->user, true},
-	    {"LOGNAME=", recipient->user, true}, {"SENDER=", envelope->sender, true},
-	    {"RECIPIENT=", recipient->address, true}};
+	    {"HOME=", place->home, false}, {"USER=", place->user, true},
+	    {"LOGNAME=", place->user, true}, {"SENDER=", envelope->sender, true},
+	    {"RECIPIENT=", envelope->addresses[place->address], true}};
 	size_t n = sizeof variables / sizeof *variables;
 
 	for (size_t i = 0; i < n; i++) {
@@ -212,24 +275,24 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
 	static const char *argv[ARGUMENTS];
 	char *environ_lines[ENVIRONMENT + 1];
-	bool foreign = copy->first->foreign;
+	const struct place *place = copy->places[0];
+	bool mailbox = place->kind == PLACE_MAILBOX;
 
-	if (foreign)
-		command_arguments(job, copy, argv);
-	else
+	if (mailbox)
 		deliver_arguments(job, copy, purpose, argv);
-	environment(job->envelope, copy->first, environ_lines);
-	const struct spawn_order order = {.uid = copy->first->uid,
-	    .gid = copy->first->gid,
-	    .extra = copy->first->extra,
+	else
+		foreign_arguments(job, argv);
+	environment(job->envelope, place, environ_lines);
+	const struct spawn_order order = {.uid = place->uid,
+	    .gid = place->gid,
+	    .extra = place->extra,
 	    .argv = (char *const *)(uintptr_t)argv,
 	    .environment = environ_lines,
 	    .message = job->message,
-	    .directory = !foreign                    ? NULL
-			 : copy->first->home[0] != 0 ? copy->first->home
-						     : "/",
-	    .handshake = !foreign && purpose == DELIVER,
-	    .gentle = !foreign};
+	    .output = -1,
+	    .directory = mailbox ? NULL : place->home[0] != 0 ? place->home : "/",
+	    .handshake = mailbox && purpose == DELIVER,
+	    .gentle = mailbox};
 	if (spawn(&copy->helper, &order))
 		return true;
 	log_error("%s: cannot be started: %s", argv[0], strerror(errno));
@@ -250,13 +313,7 @@ report(const struct job *job, const struct copy *copy, const struct answer *answ
 		if (*c == '\n')
 			*c = c[1] == 0 ? ' ' : '/';
 	log_event(LOG_WARNING, "said", "id=%s to=<%s> text=\"%s\"", job->envelope->id,
-	    log_word(to, sizeof to, copy->first->address), log_text(said, sizeof said, text));
-}
-
-static bool
-is_maildir(const struct copy *copy)
-{
-	return copy->first->mailbox[strlen(copy->first->mailbox) - 1] == '/';
+	    log_word(to, sizeof to, job->envelope->addresses[copy->places[0]->address]), log_text(said, sizeof said, text));
 }
 
 /* What a killed deliver may have left in a Maildir.  (An mbox has a guard of its own.) */
@@ -266,27 +323,19 @@ take_back(const struct job *job, const struct copy *killed, int64_t deadline)
 	struct copy copy = *killed;
 	struct answer answer;
 
-	if (!is_maildir(killed) || !start(job, &copy, TAKE_BACK))
+	if (!is_maildir(killed->places[0]) || !start(job, &copy, TAKE_BACK))
 		return;
 	spawn_end(&copy.helper, deadline, &answer);
 	if (answer.verdict != VERDICT_YES)
 		log_error("message %s may be in %s, and could not be taken back", copy.unique,
-		    copy.first->mailbox);
+		    copy.places[0]->text);
 }
 
-/* Every helper makes its copy visible. */
+/* Nothing else has to be waited for, so what a helper will hear can be said at its start. */
 static bool
-show_all(struct job *job)
+is_alone(const struct job *job)
 {
-	for (size_t i = 0; i < job->count; i++) {
-		struct helper *helper = &job->copies[i].helper;
-		job->failed = i;
-		if (job->count > 1 && !spawn_say(helper, SAY_COMMIT))
-			return false;
-		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
-			return false;
-	}
-	return true;
+	return job->count == 1 && job->foreign.count == 0;
 }
 
 /* Start one helper after another, each when the one before has staged. */
@@ -300,10 +349,38 @@ stage_all(struct job *job)
 		if (!start(job, copy, DELIVER))
 			return false;
 		job->running++;
-		/* Where there is no other to wait for, what it will hear is said already. */
-		if (job->count == 1 && !spawn_say(&copy->helper, SAY_COMMIT))
+		if (is_alone(job) && !spawn_say(&copy->helper, SAY_COMMIT))
 			return false;
 		if (!spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
+			return false;
+	}
+	return true;
+}
+
+/* The command, if there is one. */
+static bool
+run_foreign(struct job *job, struct answer *answer)
+{
+	if (job->foreign.count == 0)
+		return true;
+	job->failed = job->count; /* none of the mailboxes */
+	if (!start(job, &job->foreign, DELIVER))
+		return false;
+	spawn_end(&job->foreign.helper, job->deadline, answer);
+	report(job, &job->foreign, answer);
+	return answer->verdict == VERDICT_YES;
+}
+
+/* Every helper makes its copy visible. */
+static bool
+show_all(struct job *job)
+{
+	for (size_t i = 0; i < job->count; i++) {
+		struct helper *helper = &job->copies[i].helper;
+		job->failed = i;
+		if (!is_alone(job) && !spawn_say(helper, SAY_COMMIT))
+			return false;
+		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
 			return false;
 	}
 	return true;
@@ -345,7 +422,7 @@ keep_all(struct job *job, struct answer *answer)
 		bool kept = spawn_hear(&copy->helper, HEAR_KEPT, deadline);
 		spawn_end(&copy->helper, deadline, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
-		kept = kept || (copy->helper.killed && is_maildir(copy));
+		kept = kept || (copy->helper.killed && is_maildir(copy->places[0]));
 		if (kept)
 			continue;
 		report(job, copy, &one);
@@ -354,20 +431,34 @@ keep_all(struct job *job, struct answer *answer)
 	}
 }
 
+/* Sort the places into copies, and what is no mailbox. */
 static void
-run_foreign(struct job *job, struct answer *answer)
+divide(struct job *job)
 {
-	if (!start(job, job->copies, DELIVER))
-		return;
-	spawn_end(&job->copies->helper, job->deadline, answer);
-	report(job, job->copies, answer);
+	const struct envelope *envelope = job->envelope;
+
+	unite(envelope);
+	sort(envelope->places, envelope->count);
+	for (size_t i = 0; i < envelope->count; i++) {
+		struct place **place = &envelope->places[i];
+		struct copy *copy = &job->copies[job->count - (job->count > 0)];
+		if ((*place)->kind != PLACE_MAILBOX) {
+			job->foreign = (struct copy){.places = place, .count = envelope->count - i};
+			break;
+		}
+		if (job->count == 0 || !commit_same_mailbox(copy->places[0], *place)) {
+			copy = &job->copies[job->count++];
+			*copy = (struct copy){.places = place};
+		}
+		copy->count++;
+	}
 }
 
 void
 commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer)
 {
-	static struct copy copies[RECIPIENTS_MOST];
+	static struct copy copies[PLACES_MOST];
 	struct job job = {.config = config,
 	    .envelope = envelope,
 	    .message = message,
@@ -375,17 +466,8 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	    .copies = copies};
 
 	answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
-	unite(envelope);
-	sort(envelope->recipients, envelope->count);
-	for (size_t i = 0; i < envelope->count; i++) {
-		struct recipient *r = &envelope->recipients[i];
-		if (job.count == 0 || strcmp(copies[job.count - 1].first->mailbox, r->mailbox) != 0)
-			copies[job.count++] = (struct copy){.first = r};
-		copies[job.count - 1].count++;
-	}
-	if (envelope->recipients->foreign)
-		run_foreign(&job, answer);
-	else if (stage_all(&job) && show_all(&job))
+	divide(&job);
+	if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job))
 		keep_all(&job, answer);
 	else
 		abandon(&job, answer);

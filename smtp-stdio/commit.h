@@ -5,23 +5,23 @@
 #define COMMIT_H
 
 #include "config.h"
-#include "recipient.h"
+#include "place.h"
 #include "request.h"
 
 struct envelope {
 	const char *id;     /* of the message, for the log */
 	const char *sender; /* "" for the null path */
-	struct recipient *recipients;
-	size_t count;     /* at least 1 */
-	unsigned message; /* how many this process has seen; makes names unique */
+	const char (*addresses)[MAILBOX_MAX + 1]; /* as the client wrote them */
+	struct place **places; /* where it goes, each for one of these; put in another order */
+	size_t count;          /* at least 1 */
+	unsigned message;      /* how many this process has seen; makes names unique */
 };
 
-/* Two recipients have one mailbox, whatever paths lead there.  A foreign one has none that we know. */
-bool commit_same_mailbox(const struct recipient *a, const struct recipient *b);
+/* Two places are one mailbox, whatever paths lead there. */
+bool commit_same_mailbox(const struct place *a, const struct place *b);
 
 /*
- * Deliver the message behind the descriptor to every recipient.  Recipients with the same mailbox
- * get one copy.
+ * Deliver the message behind the descriptor to every place.  Places that are one mailbox get one copy.
  *
  * Each mailbox has a helper of its own, which stages its copy (whole, synced, invisible); when all
  * have, each makes it visible and durable; when all have, each is told to keep it.  Whatever fails
@@ -29,7 +29,10 @@ bool commit_same_mailbox(const struct recipient *a, const struct recipient *b);
  * whose helper was killed is taken back by another run of deliver.  Mailboxes are staged one after
  * another in the order of their paths, so that two messages never wait for each other's locks.
  *
- * A foreign command knows nothing of this: it is alone in its message, and its exit status is all.
+ * A command knows nothing of this, and cannot give back what it took.  So there is one at most: a
+ * PLACE_COMMAND, or ForwardCommand with every address elsewhere.  It runs when all mailboxes have
+ * staged, which is when hardly anything can go wrong any more, and before they are told to show it;
+ * its exit status is its verdict.
  */
 void commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer);

@@ -13,6 +13,7 @@ enum kind {
 	KIND_PATTERN,
 	KIND_PATH,
 	KIND_COMMAND,
+	KIND_DELIMITER, /* a character, or none */
 	/* one of two words */
 	KIND_YES,
 	KIND_LANDLOCK,
@@ -66,6 +67,7 @@ static const struct row {
     [KEY_FORWARD_COMMAND] = {"ForwardCommand", KIND_COMMAND, "/usr/sbin/sendmail -i -f %s -- %r", 0,
 	0, 0},
     [KEY_FORWARD_USER] = {"ForwardUser", KIND_NAME, "nobody", 0, 0, 0},
+    [KEY_RECIPIENT_DELIMITER] = {"RecipientDelimiter", KIND_DELIMITER, "+", '+', 0, 0},
 };
 
 const char *
@@ -177,10 +179,12 @@ check_users(struct config *config, const char *value)
 		config->users = USERS_ANY;
 	else if (strcmp(value, "passwd") == 0)
 		config->users = USERS_PASSWD;
+	else if (strcmp(value, "nss") == 0)
+		config->users = USERS_NSS;
 	else if (strcmp(value, "none") == 0)
 		config->users = USERS_NONE;
 	else if (value[0] != '/')
-		return "want passwd, any, none, or the absolute pattern of a directory";
+		return "want passwd, nss, any, none, or the absolute pattern of a directory";
 	else if (!has_user(value))
 		return "a directory pattern needs %u";
 	return check_pattern(value);
@@ -222,6 +226,17 @@ check_command(const char *value)
 }
 
 static const char *
+check_delimiter(const char *value, uint64_t *number)
+{
+	*number = 0;
+	if (strcmp(value, "none") == 0)
+		return NULL;
+	*number = (uint64_t)value[0];
+	return value[1] == 0 && strchr("+-=_", value[0]) != NULL ? NULL
+								 : "want one of + - = _, or none";
+}
+
+static const char *
 check(struct config *config, enum keyword key, char *value)
 {
 	const struct row *row = &rows[key];
@@ -239,6 +254,8 @@ check(struct config *config, enum keyword key, char *value)
 		return value[0] == '/' ? NULL : "want an absolute path";
 	case KIND_COMMAND:
 		return check_command(value);
+	case KIND_DELIMITER:
+		return check_delimiter(value, &config->number[key]);
 	case KIND_YES:
 	case KIND_LANDLOCK:
 	case KIND_PROTOCOL:
@@ -341,7 +358,7 @@ config_parse(
 static const char *
 contradiction(const struct config *config, enum keyword *key)
 {
-	bool named = config->users == USERS_PASSWD || config->users == USERS_DIRECTORY;
+	bool named = config->users != USERS_ANY && config->users != USERS_NONE;
 	const char *mailbox = config->text[KEY_MAILBOX];
 
 	*key = KEY_MAILBOX;

@@ -40,12 +40,14 @@ enum keyword {
 	KEY_ALIASES,
 	KEY_FORWARD_COMMAND,
 	KEY_FORWARD_USER,
+	KEY_RECIPIENT_DELIMITER,
 	KEYWORDS
 };
 
 enum config_users {
 	USERS_ANY,
 	USERS_PASSWD,
+	USERS_NSS, /* and who else is known by nsswitch.conf(5) */
 	USERS_DIRECTORY, /* the value is the pattern of a directory */
 	USERS_NONE,      /* no mail is taken */
 };
@@ -57,7 +59,8 @@ struct config {
 	size_t domains_count; /* 0: every domain */
 	enum config_users users;
 	uint64_t
-	    number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1 */
+	    number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1;
+				 RecipientDelimiter's character, or 0 */
 	/* Where a keyword was set last: by the file or by -o; for "duplicate". */
 	const char *source[KEYWORDS];
 };

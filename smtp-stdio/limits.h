@@ -46,10 +46,18 @@ enum {
 	NAME_OCTETS = 64,   /* a user's or group's name; Linux: 32 */
 
 	/* Aliases. */
-	ALIAS_LINE_MAX = 2048,   /* octets of a line; as LINE_MAX_OCTETS */
-	ALIAS_TARGET_MAX = 1024, /* octets of a target in all its lines; as VALUE_MAX */
+	ALIAS_ENTRY_MAX =
+	    65536, /* octets of a name's targets in all their lines, and of an :include:
+				    file: two thousand addresses.  sendmail takes 8192 */
+	ALIAS_LINE_MAX = ALIAS_ENTRY_MAX, /* octets of a line, which may have all of them */
+	ALIAS_TARGET_MAX = 1024,          /* octets of a target; as VALUE_MAX */
+	ALIAS_NAMES_MAX = 5, /* user+ext@domain, user+ext, user@domain, user, @domain */
 	NEW_PATH_MAX = 254,      /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
 				    path has 256 with its brackets */
+	NAMES_MOST = 1000, /* that an address stands for, and their places; Postfix's
+			      virtual_alias_expansion_limit */
+	ALIAS_DEPTH = 10,  /* aliases of aliases; Sendmail's MAXRCRSN */
+	PLACES_MOST = NAMES_MOST, /* of a message */
 
 	/* The log. */
 	LOG_LINE_MAX = 4096, /* octets; what a write to a pipe takes whole: PIPE_BUF */
@@ -101,6 +109,8 @@ enum {
 	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
 	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
 	EXEC_LIMIT = 10,        /* s from vfork to exec, which take 0.1 ms */
+	NSS_LIMIT = 60, /* s for getent; a fifth of what a client waits for RCPT's reply: RFC 5321
+			   4.5.3.2.3 */
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */

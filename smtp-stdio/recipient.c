@@ -1,32 +1,25 @@
 /*
  * recipient.c -- see recipient.h.  Runs as the monitor.
  *
- * What an address contains reaches a path or a name only through safe(): letters, digits, "._+=-"
- * and characters that are not ASCII, without a dot or dash in front.  There is no slash among them.
+ * An address is a list of names to look up, which grows while aliases are found: each name has the
+ * one that brought it about as its parent, so that a name which is one of its own parents is seen.
  */
 #include "recipient.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "../sandbox/identity.h"
 #include "aliases.h"
 #include "log.h"
+#include "users.h"
 
 static const char no_mailbox[] = "5.1.1 no such mailbox here";
 static const char no_relay[] = "5.7.1 mail for this domain is not taken here";
-static const char cannot_tell[] = "4.3.0 cannot look this mailbox up now";
 static const char misconfigured[] = "4.3.5 the mailbox is misconfigured";
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
+/* ---- what the session may send ------------------------------------------------------------- */
 
 static bool
 is_alnum(unsigned char c)
@@ -69,40 +62,40 @@ recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 	return domain_rule(at + 1, len - local - 1);
 }
 
-/* Fit to be a part of a path, and a name. */
-static bool
-safe(const char *name)
-{
-	if (name[0] == 0 || name[0] == '.' || name[0] == '-')
-		return false;
-	for (const char *c = name; *c != 0; c++)
-		if ((unsigned char)*c < 0x80 && !is_alnum((unsigned char)*c) &&
-		    strchr("._+=-", *c) == NULL)
-			return false;
-	return true;
-}
+/* ---- names --------------------------------------------------------------------------------- */
 
-/* In small letters, as far as there is room. */
-static void
-copy_small(char *out, const char *text, size_t len, size_t most)
-{
-	size_t i = 0;
+/* A name to be looked up. */
+struct name {
+	size_t parent; /* its place in the list; the first one's is its own */
+	unsigned depth;
+	bool exact; /* a user, whatever aliases there are */
+	char text[MAILBOX_MAX + 1];
+};
 
-	for (; i < len && i < most; i++)
-		out[i] = lower(text[i]);
-	out[i] = 0;
-}
+struct search {
+	const struct config *config;
+	struct places *places;
+	const char **text; /* of the reply */
+	const char *domain; /* of a name without one */
+	size_t count;
+	struct name names[NAMES_MOST];
+};
 
-/* Take an address apart into user and domain; without one, the domain stays. */
-static void
-split(struct recipient *r, const char *address)
+/* The end of its local-part. */
+static size_t
+local_len(const char *address)
 {
 	const char *at = strrchr(address, '@');
 
-	copy_small(
-	    r->user, address, at != NULL ? (size_t)(at - address) : strlen(address), LOCAL_MAX);
-	if (at != NULL)
-		copy_small(r->domain, at + 1, strlen(at + 1), DOMAIN_MAX);
+	return at != NULL ? (size_t)(at - address) : strlen(address);
+}
+
+static const char *
+domain_of(const struct search *s, const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at != NULL ? at + 1 : s->domain;
 }
 
 static bool
@@ -116,305 +109,365 @@ is_served(const struct config *config, const char *domain)
 	return false;
 }
 
-/* Fill %u, %d and %% in.  False if the result is too long or a part of it is not safe. */
 static bool
-fill(char out[PATH_OCTETS], const char *base, const char *pattern, const struct recipient *r)
+is_local(const char *address, const char *name)
 {
-	size_t n = 0;
+	size_t len = local_len(address);
 
-	if (pattern[0] != '/' && base[0] != 0) {
-		int len = snprintf(out, PATH_OCTETS, "%s/", base);
-		if (len < 0 || len >= PATH_OCTETS)
-			return false;
-		n = (size_t)len;
-	}
-	for (const char *c = pattern; *c != 0; c++) {
-		const char one[2] = {*c, 0};
-		const char *piece = one;
-		if (*c == '%' && *++c != '%') {
-			piece = *c == 'u' ? r->user : r->domain;
-			if (!safe(piece))
-				return false;
-		}
-		size_t len = strlen(piece);
-		if (len >= PATH_OCTETS - n)
-			return false;
-		memcpy(out + n, piece, len);
-		n += len;
-	}
-	out[n] = 0;
-	return true;
+	return len == strlen(name) && strncasecmp(address, name, len) == 0;
 }
 
-/* The process can become that user: anybody but root if it is root, else only itself.  Group root is
-   never taken: a directory that was only given to another user still has it. */
+/* What the administrator must mend, and where. */
 static enum verdict
-may_become(struct recipient *r, uid_t uid, gid_t gid, const char **text)
+wrong(struct search *s, const char *path, unsigned line, const char *why)
 {
-	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
-		log_error("mailbox of %s belongs to uid %lu, and uid %lu cannot deliver as that",
-		    r->address, (unsigned long)uid, (unsigned long)geteuid());
-		*text = misconfigured;
-		return VERDICT_LATER;
-	}
-	r->uid = uid;
-	r->gid = gid != 0 ? gid : GID_NOGROUP;
-	return VERDICT_YES;
-}
+	char where[16] = "";
 
-static enum verdict
-find_in_passwd(const struct config *config, struct recipient *r, const char **text)
-{
-	struct identity who;
-
-	*text = no_mailbox;
-	if (!safe(r->user))
-		return VERDICT_NEVER;
-	switch (identity_find(r->user, &who)) {
-	case IDENTITY_NONE:
-		return VERDICT_NEVER;
-	case IDENTITY_UNKNOWN:
-		log_error("/etc/passwd: %s", strerror(errno));
-		*text = cannot_tell;
-		return VERDICT_LATER;
-	case IDENTITY_FOUND:
-		break;
-	}
-	if (who.uid < config->number[KEY_MINIMUM_UID] || who.uid == UID_NOBODY)
-		return VERDICT_NEVER;
-	if (geteuid() != 0 && who.uid != geteuid())
-		return VERDICT_NEVER; /* one user's server: the others have no mailbox here */
-	(void)strcpy(r->home, who.home);
-	return may_become(r, who.uid, who.gid, text);
-}
-
-static enum verdict
-find_directory(const struct config *config, struct recipient *r, const char **text)
-{
-	struct stat st;
-
-	*text = no_mailbox;
-	if (!fill(r->home, "", config->text[KEY_USERS], r))
-		return VERDICT_NEVER;
-	if (stat(r->home, &st) < 0) {
-		/* There is none, or none can have that name. */
-		if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == EILSEQ)
-			return VERDICT_NEVER;
-		log_error("%s: %s", r->home, strerror(errno));
-		*text = cannot_tell;
-		return VERDICT_LATER;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return VERDICT_NEVER;
-	r->device = st.st_dev;
-	r->inode = st.st_ino;
-	return may_become(r, st.st_uid, st.st_gid, text);
-}
-
-/* Everything into one mailbox: of the process's user, or, for root, of its owner or else of the
-   owner of the directory that it is to be made in. */
-static enum verdict
-find_any(struct recipient *r, const char **text)
-{
-	struct stat st;
-	char dir[PATH_OCTETS];
-
-	r->home[0] = 0;
-	if (geteuid() != 0)
-		return may_become(r, geteuid(), getegid(), text);
-	if (stat(r->mailbox, &st) < 0) {
-		(void)strcpy(dir, r->mailbox);
-		size_t n = strlen(dir);
-		while (n > 0 && dir[n - 1] == '/')
-			n--;
-		while (n > 0 && dir[n - 1] != '/')
-			n--;
-		(void)strcpy(dir + n, ".");
-		if (errno != ENOENT || stat(dir, &st) < 0) {
-			log_error("%s: %s", r->mailbox, strerror(errno));
-			*text = cannot_tell;
-			return VERDICT_LATER;
-		}
-	}
-	return may_become(r, st.st_uid, st.st_gid, text);
-}
-
-static enum verdict
-find_user(const struct config *config, struct recipient *r, const char **text)
-{
-	enum verdict verdict = VERDICT_YES;
-
-	*text = no_mailbox;
-	switch (config->users) {
-	case USERS_PASSWD:
-		verdict = find_in_passwd(config, r, text);
-		break;
-	case USERS_DIRECTORY:
-		verdict = find_directory(config, r, text);
-		break;
-	case USERS_NONE:
-		return VERDICT_NEVER;
-	case USERS_ANY:
-		break;
-	}
-	if (verdict != VERDICT_YES)
-		return verdict;
-	if (!fill(r->mailbox, config->users == USERS_ANY ? "" : r->home, config->text[KEY_MAILBOX],
-		r))
-		return VERDICT_NEVER;
-	return config->users == USERS_ANY ? find_any(r, text) : verdict;
-}
-
-static enum verdict
-add_group(const struct config *config, struct recipient *r, const char **text)
-{
-	const char *name = config->text[KEY_MAIL_GROUP];
-
-	r->extra = (gid_t)-1;
-	if (name == NULL || geteuid() != 0 || identity_group(name, &r->extra) == IDENTITY_FOUND)
-		return VERDICT_YES;
-	log_error("MailGroup %s: cannot be found in /etc/group", name);
-	*text = misconfigured;
+	if (line > 0) /* otherwise it is the whole file */
+		(void)snprintf(where, sizeof where, ":%u", line);
+	log_error("%s%s: %s", path, where, why);
+	*s->text = misconfigured;
 	return VERDICT_LATER;
 }
 
-/* User and domain may become words of a command line, if there is one. */
-static bool
-fits_command(const struct recipient *r)
+/* ---- places -------------------------------------------------------------------------------- */
+
+static enum verdict
+no_room(struct search *s)
 {
-	return !r->foreign || (safe(r->user) && safe(r->domain));
+	*s->text = "4.5.3 too many mailboxes; send the others in another message";
+	return VERDICT_LATER;
 }
 
-/* Somebody reads the postmaster's mail (RFC 5321 4.5.1): if nobody else, whom Postmaster names. */
-static enum verdict
-find_postmaster(const struct config *config, struct recipient *r, const char **text)
+/* The next free place, for a name; NULL if there is none. */
+static struct place *
+next_place(struct search *s, const char *address)
 {
-	const char *name = config->text[KEY_POSTMASTER];
+	if (s->places->count == s->places->room)
+		return NULL;
+	struct place *place = &s->places->at[s->places->count];
+	const char *domain = domain_of(s, address);
+	size_t i = 0;
+	for (; domain[i] != 0; i++)
+		place->domain[i] = domain[i] >= 'A' && domain[i] <= 'Z'
+				       ? (char)(domain[i] - 'A' + 'a')
+				       : domain[i];
+	place->domain[i] = 0;
+	place->user[0] = place->extension[0] = 0;
+	return place;
+}
 
-	if (name == NULL || !fits_command(r))
+static enum verdict
+add_user(struct search *s, const char *address)
+{
+	char local[LOCAL_MAX + 1];
+	struct place *place = next_place(s, address);
+	size_t len = local_len(address);
+
+	if (place == NULL)
+		return no_room(s);
+	memcpy(local, address, len);
+	local[len] = 0;
+	enum verdict verdict = users_find(s->config, place, local, s->text);
+	/* Somebody reads their mail (RFC 5321 4.5.1), and nobody is root here. */
+	if (verdict == VERDICT_NEVER && (is_local(address, "postmaster") || is_local(address, "root")))
+		verdict = users_postmaster(s->config, place, s->text);
+	s->places->count += verdict == VERDICT_YES;
+	return verdict;
+}
+
+static enum verdict
+add_forward(struct search *s, const char *address)
+{
+	struct place *place = next_place(s, address);
+
+	if (place == NULL)
+		return no_room(s);
+	enum verdict verdict = users_command(s->config, place, 0, 0, s->text);
+	place->kind = PLACE_FORWARD;
+	(void)strcpy(place->text, address); /* NEW_PATH_MAX at most */
+	s->places->count += verdict == VERDICT_YES;
+	return verdict;
+}
+
+/* It runs as the owner of the file that names it: who can write there can do what it does. */
+static enum verdict
+add_command(struct search *s, const char *address, const char *command,
+    const struct alias_entry *entry)
+{
+	struct place *place = next_place(s, address);
+
+	if (place == NULL)
+		return no_room(s);
+	enum verdict verdict =
+	    users_command(s->config, place, entry->owner, entry->group, s->text);
+	place->kind = PLACE_COMMAND;
+	(void)strcpy(place->text, command); /* ALIAS_TARGET_MAX at most */
+	s->places->count += verdict == VERDICT_YES;
+	return verdict;
+}
+
+static enum verdict
+add_file(struct search *s, const char *address, const char *path)
+{
+	struct place *place = next_place(s, address);
+
+	if (place == NULL)
+		return no_room(s);
+	enum verdict verdict = users_path(place, path, s->text);
+	s->places->count += verdict == VERDICT_YES;
+	return verdict;
+}
+
+/* ---- aliases ------------------------------------------------------------------------------- */
+
+/* The name, or one that it comes from, has that text. */
+static bool
+is_above(const struct search *s, size_t at, const char *text)
+{
+	for (;; at = s->names[at].parent) {
+		if (strcasecmp(s->names[at].text, text) == 0)
+			return true;
+		if (at == s->names[at].parent)
+			return false;
+	}
+}
+
+/* A name that an alias stands for.  One that is there already counts once; but one that it comes
+   from is the user of that name, who keeps a copy, as every alias(5) has it. */
+static const char *
+add_name(struct search *s, size_t parent, const char *target, bool exact)
+{
+	struct name *name = &s->names[s->count];
+
+	if (s->count == NAMES_MOST)
+		return "too many names";
+	int n = snprintf(name->text, sizeof name->text, "%s%s%s", target,
+	    strchr(target, '@') == NULL ? "@" : "",
+	    strchr(target, '@') == NULL ? domain_of(s, s->names[parent].text) : "");
+	if (n < 0 || (size_t)n >= sizeof name->text)
+		return "a name that is too long";
+	name->parent = parent;
+	name->depth = s->names[parent].depth + 1;
+	name->exact = exact || is_above(s, parent, name->text);
+	if (name->depth > ALIAS_DEPTH)
+		return "aliases of aliases of aliases: too deep";
+	for (size_t i = 0; i < s->count; i++)
+		if (s->names[i].exact == name->exact &&
+		    strcasecmp(s->names[i].text, name->text) == 0)
+			return NULL;
+	s->count++;
+	return NULL;
+}
+
+/* What is one target's own to say; replies and included files are add_targets's. */
+static enum verdict
+add_target(struct search *s, size_t at, enum target_kind kind, const struct target *target,
+    const char *path, const struct alias_entry *entry)
+{
+	const char *why = NULL;
+
+	switch (kind) {
+	case TARGET_USER:
+	case TARGET_ADDRESS:
+		why = add_name(s, at, target->text, false);
+		break;
+	case TARGET_EXACT:
+		why = add_name(s, at, target->text, true);
+		break;
+	case TARGET_COMMAND:
+		return add_command(s, s->names[at].text, target->text, entry);
+	case TARGET_FILE:
+		return add_file(s, s->names[at].text, target->text);
+	case TARGET_WRONG:
+		why = target->why;
+		break;
+	case TARGET_END:
+	case TARGET_INCLUDE:
+	case TARGET_ERROR:
+		break;
+	}
+	return why != NULL ? wrong(s, path, target->line, why) : VERDICT_YES;
+}
+
+static enum verdict
+include(struct search *s, size_t at, const char *path)
+{
+	static struct alias_entry entry;
+	static struct target target;
+	enum verdict verdict = VERDICT_YES;
+	enum target_kind kind;
+
+	if (aliases_include(path, &entry) == ALIAS_WRONG)
+		return wrong(s, path, entry.line, entry.why);
+	while (verdict == VERDICT_YES &&
+	       (kind = targets_next(&entry.targets, &target)) != TARGET_END)
+		verdict = add_target(s, at, kind, &target, path, &entry);
+	return verdict;
+}
+
+/* A reply in the place of a mailbox: it must be all that there is. */
+static enum verdict
+reply(struct search *s, size_t at, struct alias_entry *entry, const struct target *target)
+{
+	static struct target other;
+	static char text[sizeof target->text];
+
+	if (s->count != at + 1 || s->places->count != 0 ||
+	    targets_next(&entry->targets, &other) != TARGET_END)
+		return wrong(s, s->config->text[KEY_ALIASES], target->line,
+		    "error: beside another target");
+	(void)strcpy(text, target->text);
+	*s->text = text;
+	return target->verdict;
+}
+
+static enum verdict
+add_targets(struct search *s, size_t at, struct alias_entry *entry)
+{
+	static struct target target;
+	const char *path = s->config->text[KEY_ALIASES];
+	enum verdict verdict = VERDICT_YES;
+	enum target_kind kind;
+
+	while (verdict == VERDICT_YES &&
+	       (kind = targets_next(&entry->targets, &target)) != TARGET_END)
+		verdict = kind == TARGET_ERROR     ? reply(s, at, entry, &target)
+			  : kind == TARGET_INCLUDE ? include(s, at, target.text)
+						   : add_target(s, at, kind, &target, path, entry);
+	return verdict;
+}
+
+/* What an alias of a name may be called: all of it before its local-part alone, and each before the
+   same without what is behind the '+'. */
+static enum alias_found
+find_alias(struct search *s, const char *address, struct alias_entry *entry)
+{
+	static char whole[LOCAL_MAX + 1], user[LOCAL_MAX + 1];
+	const char *domain = domain_of(s, address);
+	char delimiter = (char)s->config->number[KEY_RECIPIENT_DELIMITER];
+	const struct alias_name names[] = {
+	    {whole, domain}, {whole, NULL}, {user, domain}, {user, NULL}};
+
+	(void)snprintf(whole, sizeof whole, "%.*s", (int)local_len(address), address);
+	size_t cut = strcspn(whole, (const char[]){delimiter, 0});
+	bool cuts = whole[0] != '"' && cut > 0 && whole[cut] != 0;
+	(void)snprintf(user, sizeof user, "%.*s", (int)cut, whole);
+	return aliases_find(s->config->text[KEY_ALIASES], names, cuts ? 4 : 2, entry);
+}
+
+/* ---- all together -------------------------------------------------------------------------- */
+
+static enum verdict
+take_entry(struct search *s, size_t at, enum alias_found found, struct alias_entry *entry)
+{
+	if (found == ALIAS_WRONG)
+		return wrong(s, s->config->text[KEY_ALIASES], entry->line, entry->why);
+	return add_targets(s, at, entry);
+}
+
+/* What a client named, and nobody has: the alias of its whole domain. */
+static enum verdict
+catch_all(struct search *s, struct alias_entry *entry)
+{
+	const struct alias_name name = {"", domain_of(s, s->names[0].text)};
+
+	*s->text = no_mailbox;
+	if (s->config->text[KEY_ALIASES] == NULL)
 		return VERDICT_NEVER;
-	(void)strcpy(r->user, name);
-	enum verdict verdict = find_user(config, r, text);
+	enum alias_found found = aliases_find(s->config->text[KEY_ALIASES], &name, 1, entry);
+	return found == ALIAS_NONE ? VERDICT_NEVER : take_entry(s, 0, found, entry);
+}
+
+/* A name that an alias stands for, and nobody has.  Where it is the only one, the address that the
+   client named is nobody's either; but a list is not cut short. */
+static enum verdict
+missing(struct search *s, const struct name *name)
+{
+	const char *path = s->config->text[KEY_ALIASES];
+	struct place *place = next_place(s, s->names[0].text);
+	char why[64 + MAILBOX_MAX];
+
+	if (place != NULL && is_local(s->names[0].text, "postmaster")) {
+		enum verdict verdict = users_postmaster(s->config, place, s->text);
+		s->places->count += verdict == VERDICT_YES;
+		return verdict;
+	}
+	bool loop = name->exact && is_above(s, name->parent, name->text);
+	(void)snprintf(why, sizeof why, "%s: %s", name->text,
+	    loop ? "stands for itself, and is no user" : "is a target, and no user");
+	if (loop || s->places->count > 0 || s->count != name->depth + 1)
+		return wrong(s, path, 0, why);
+	*s->text = no_mailbox;
+	return VERDICT_NEVER;
+}
+
+static enum verdict
+look_up(struct search *s, size_t at)
+{
+	static struct alias_entry entry;
+	const struct name *name = &s->names[at];
+
+	if (!is_served(s->config, domain_of(s, name->text)))
+		return add_forward(s, name->text);
+	if (s->config->text[KEY_ALIASES] != NULL && !name->exact) {
+		enum alias_found found = find_alias(s, name->text, &entry);
+		if (found != ALIAS_NONE)
+			return take_entry(s, at, found, &entry);
+	}
+	enum verdict verdict = add_user(s, name->text);
 	if (verdict != VERDICT_NEVER)
 		return verdict;
-	log_error("Postmaster %s: no such mailbox", name);
-	*text = misconfigured;
-	return VERDICT_LATER;
+	return at == 0 ? catch_all(s, &entry) : missing(s, name);
 }
 
-static bool
-is_postmaster(const struct recipient *r)
-{
-	return strcmp(r->user, "postmaster") == 0;
-}
-
+/* What was found is something that can be done. */
 static enum verdict
-find_mailbox(const struct config *config, struct recipient *r, const char **text)
+judge(struct search *s)
 {
-	*text = no_mailbox;
-	if (!fits_command(r))
-		return VERDICT_NEVER;
-	enum verdict verdict = find_user(config, r, text);
-	if (verdict == VERDICT_NEVER && is_postmaster(r))
-		verdict = find_postmaster(config, r, text);
-	return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
-}
+	static char forward[64 + NEW_PATH_MAX];
+	const struct places *places = s->places;
+	size_t commands = 0, forwards = 0;
+	char why[64 + MAILBOX_MAX];
 
-/* To an address elsewhere, by a command that runs as ForwardUser if it can run as somebody else. */
-static enum verdict
-forward(const struct config *config, struct recipient *r, const char *path, const char **text)
-{
-	static char reply[64 + ANSWER_TEXT_MAX];
-	struct identity who = {.uid = geteuid(), .gid = getegid()};
-	const char *name = config->text[KEY_FORWARD_USER];
-
-	if (who.uid == 0) {
-		if (identity_find(name, &who) != IDENTITY_FOUND || who.uid == 0) {
-			log_error("ForwardUser %s: no such user, or root", name);
-			*text = misconfigured;
-			return VERDICT_LATER;
-		}
-		copy_small(r->user, name, strlen(name), LOCAL_MAX);
+	for (size_t i = 0; i < places->count; i++) {
+		commands += places->at[i].kind == PLACE_COMMAND;
+		forwards += places->at[i].kind == PLACE_FORWARD;
 	}
-	r->uid = who.uid;
-	r->gid = who.gid != 0 ? who.gid : GID_NOGROUP;
-	r->extra = (gid_t)-1;
-	(void)strcpy(r->home, who.home);
-	r->mailbox[0] = 0;
-	r->foreign = true;
-	(void)strcpy(r->forward, path); /* at most NEW_PATH_MAX */
-	(void)snprintf(reply, sizeof reply, "2.1.5 user not local; will forward to <%s>", path);
-	*text = reply;
+	if (places->count == 0 || commands + (forwards > 0) > 1) {
+		(void)snprintf(why, sizeof why, "%s: %s", s->names[0].text,
+		    places->count == 0 ? "stands for nobody" : "stands for several commands");
+		return wrong(s, s->config->text[KEY_ALIASES], 0, why);
+	}
+	if (forwards == 0 || places->count > 1)
+		return VERDICT_YES;
+	(void)snprintf(forward, sizeof forward, "2.1.5 user not local; will forward to <%.*s>",
+	    NEW_PATH_MAX, places->at[0].text);
+	*s->text = forward;
 	return VERDICT_FORWARDED;
 }
 
-static enum verdict
-bad_alias(
-    const struct config *config, const struct alias *alias, const char *why, const char **text)
-{
-	char line[16] = "";
-
-	if (alias->line > 0) /* otherwise it is the whole file */
-		(void)snprintf(line, sizeof line, ":%u", alias->line);
-	log_error("%s%s: %s", config->text[KEY_ALIASES], line, why);
-	*text = misconfigured;
-	return VERDICT_LATER;
-}
-
-/* One step: what an alias names is looked up as a user, and not as another alias. */
-static enum verdict
-find_alias(const struct config *config, struct recipient *r, const char **text)
-{
-	static struct alias alias;
-	const char *path = config->text[KEY_ALIASES], *at;
-	bool postmaster = is_postmaster(r);
-
-	aliases_find(path, r->user, &alias);
-	switch (alias.kind) {
-	case ALIAS_NONE:
-		return find_mailbox(config, r, text);
-	case ALIAS_WRONG:
-		return bad_alias(config, &alias, alias.why, text);
-	case ALIAS_ERROR:
-		*text = alias.text;
-		return alias.verdict;
-	case ALIAS_PATH:
-		break;
-	}
-	at = strchr(alias.text, '@');
-	if (at != NULL && !is_served(config, at + 1))
-		return forward(config, r, alias.text, text);
-	split(r, alias.text);
-	enum verdict verdict = find_mailbox(config, r, text);
-	if (verdict != VERDICT_NEVER)
-		return verdict;
-	aliases_find(path, r->user, &alias); /* then it is no user, but perhaps another alias */
-	if (alias.kind == ALIAS_NONE && postmaster) /* Debian's is an alias of root */
-		verdict = find_postmaster(config, r, text);
-	if (alias.kind == ALIAS_NONE)
-		return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
-	return bad_alias(config, &alias,
-	    alias.kind == ALIAS_WRONG ? alias.why : "not there yet: an alias of an alias", text);
-}
-
 enum verdict
-recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
-    struct recipient *r, const char **text)
+recipient_find(
+    const struct config *config, const char *address, struct places *places, const char **text)
 {
-	const char *domain =
-	    config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+	static struct search s;
+	enum verdict verdict = VERDICT_YES;
 
-	memcpy(r->address, mailbox, len);
-	r->address[len] = 0;
-	copy_small(r->domain, domain, strlen(domain), DOMAIN_MAX);
-	split(r, r->address);
-	r->inode = 0;
-	r->forward[0] = 0;
-	r->foreign = config->text[KEY_DELIVER_COMMAND] != NULL;
-	if (!is_served(config, r->domain)) {
+	s.config = config;
+	s.places = places;
+	s.text = text;
+	s.domain = config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+	s.count = 1;
+	places->count = 0;
+	(void)snprintf(s.names[0].text, sizeof s.names[0].text, "%s%s%s", address,
+	    strchr(address, '@') == NULL ? "@" : "",
+	    strchr(address, '@') == NULL ? s.domain : "");
+	if (!is_served(config, domain_of(&s, s.names[0].text))) {
 		*text = no_relay;
 		return VERDICT_NEVER;
 	}
-	return config->text[KEY_ALIASES] != NULL ? find_alias(config, r, text)
-						 : find_mailbox(config, r, text);
+	for (size_t i = 0; i < s.count && verdict == VERDICT_YES; i++)
+		verdict = look_up(&s, i);
+	return verdict == VERDICT_YES ? judge(&s) : verdict;
 }

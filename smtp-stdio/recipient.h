@@ -1,32 +1,15 @@
 /*
- * recipient.h -- who is this address: trusted side.  Three answers from every look-up: yes, no, and
- * "cannot tell", which is never taken for a no.
+ * recipient.h -- who is this address: the places that it stands for.  Trusted side.
  */
 #ifndef RECIPIENT_H
 #define RECIPIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "config.h"
-#include "limits.h"
+#include "place.h"
 #include "request.h"
-
-struct recipient {
-	bool foreign; /* a command takes the message, and cannot give it back: it is alone in it */
-	uid_t uid;    /* whom to become, never 0 */
-	gid_t gid;
-	gid_t extra; /* MailGroup, or (gid_t)-1 */
-	char address[MAILBOX_MAX + 1];
-	char user[LOCAL_MAX + 1]; /* its local part as it was looked up */
-	char domain[DOMAIN_MAX + 1];
-	char home[PATH_OCTETS];         /* the directory of the user, or "" */
-	char mailbox[PATH_OCTETS];      /* a path for deliver(8) */
-	char forward[NEW_PATH_MAX + 1]; /* the address that it is forwarded to, or "" */
-	dev_t device;                   /* of the directory, if `inode` is not 0 */
-	ino_t inode;
-};
 
 /* The monitor's own rule for the client's name, which goes into a header line and the log: 1 to
    DOMAIN_MAX letters, digits and ".-_:[]". */
@@ -40,12 +23,19 @@ bool recipient_host_rule(const unsigned char *host, size_t len);
  */
 bool recipient_rule(const unsigned char *mailbox, size_t len, bool name_only);
 
+/* The places of an address, and how many there may be. */
+struct places {
+	struct place *at;
+	size_t count, room;
+};
+
 /*
- * Look an address up that recipient_rule() has passed.  YES and FORWARDED fill `recipient`; all but
- * YES set *text to the reply, which begins with an enhanced code and stands until the next call.  Logs
- * what the administrator must mend.
+ * Look up an address that recipient_rule() has passed.  YES fills `places`; FORWARDED, too: with the
+ * one place elsewhere that the address stands for.  All but YES set *text to the reply, which begins
+ * with an enhanced code and stands until the next call.  Logs what the administrator must mend.  The
+ * rules, in their order, are those of smtp-stdio.conf(5), "Who receives mail".
  */
-enum verdict recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
-    struct recipient *recipient, const char **text);
+enum verdict recipient_find(
+    const struct config *config, const char *address, struct places *places, const char **text);
 
 #endif

@@ -48,7 +48,7 @@ forget(struct monitor *m)
 {
 	spool_drop(&m->spool);
 	memset(m->has_answer, 0, m->count);
-	m->count = m->next = 0;
+	m->count = m->next = m->places_count = 0;
 	m->octets = 0;
 	m->failed = false;
 }
@@ -85,12 +85,12 @@ serve_from(struct monitor *m, const struct request *request)
 }
 
 static void
-refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const char *text)
+refuse(struct monitor *m, const char *address, enum verdict verdict, const char *text)
 {
 	char from[2 * MAILBOX_MAX], to[2 * MAILBOX_MAX], reply[2 * ANSWER_TEXT_MAX];
 
 	log_event(LOG_NOTICE, "refused", "id=%s helo=%s from=<%s> to=<%s> reply=\"%s\"", m->id,
-	    m->helo, log_word(from, sizeof from, m->sender), log_word(to, sizeof to, r->address),
+	    m->helo, log_word(from, sizeof from, m->sender), log_word(to, sizeof to, address),
 	    log_text(reply, sizeof reply, text));
 	answer_set(&m->answer, verdict, text);
 	/* A session that has been taken over counts no errors. */
@@ -98,45 +98,108 @@ refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const
 		(void)poll(NULL, 0, ERROR_PAUSE * 1000);
 }
 
+static bool
+has(const struct place *places, size_t count, enum place_kind kind)
+{
+	for (size_t i = 0; i < count; i++)
+		if (places[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* A command takes part in a message alone, but several addresses elsewhere are one ForwardCommand's:
+   commit.h.  By LMTP each recipient is a message. */
+static bool
+is_one_too_many(const struct monitor *m, const struct places *new)
+{
+	bool command = has(m->places, m->places_count, PLACE_COMMAND);
+	bool forward = has(m->places, m->places_count, PLACE_FORWARD);
+
+	if (m->config->number[KEY_PROTOCOL])
+		return false;
+	return ((command || forward) && has(new->at, new->count, PLACE_COMMAND)) ||
+	       (command && has(new->at, new->count, PLACE_FORWARD));
+}
+
+/* What stands against these places, although the address is good; or NULL. */
+static const char *
+objection(const struct monitor *m, const struct places *new, enum verdict *verdict)
+{
+	bool forward = has(new->at, new->count, PLACE_FORWARD);
+
+	*verdict = VERDICT_LATER;
+	if (is_one_too_many(m, new))
+		return "4.5.3 one recipient at a time; send the others in another message";
+	*verdict = VERDICT_NEVER;
+	if (forward && m->sender[0] == '-') /* DeliverCommand's was refused at MAIL */
+		return dash;
+	if (forward && m->binary) /* sendmail(1) takes lines: RFC 3030 3 */
+		return "5.6.1 a binary message cannot be forwarded";
+	return NULL;
+}
+
+/* Take the address in, and its places. */
+static void
+add_recipient(struct monitor *m, const struct places *new)
+{
+	for (size_t i = 0; i < new->count; i++)
+		new->at[i].address = m->count;
+	m->first[m->count] = m->places_count;
+	m->places_count += new->count;
+	m->count++;
+}
+
 bool
 serve_rcpt(struct monitor *m, const struct request *request)
 {
-	struct recipient *r = &m->recipients[m->count];
-	const char *text = "";
+	struct places new = {.at = m->places + m->places_count,
+	    .room = PLACES_MOST - m->places_count};
+	char *address = m->addresses[m->count];
+	const char *text = "", *against = NULL;
 
 	if (m->count >= m->config->number[KEY_RECIPIENT_LIMIT] ||
 	    !recipient_rule(request->data, request->len, false) ||
 	    (!m->utf8 && !utf8_is_ascii(request->data, request->len)))
 		return false;
-	enum verdict verdict = recipient_find(m->config, request->data, request->len, r, &text);
+	memcpy(address, request->data, request->len);
+	address[request->len] = 0;
+	enum verdict verdict = recipient_find(m->config, address, &new, &text), other;
 	bool yes = verdict == VERDICT_YES || verdict == VERDICT_FORWARDED;
-	bool alone = !m->config->number[KEY_PROTOCOL]; /* a foreign recipient is: see commit.h */
-	if (yes && alone && m->count > 0 && (r->foreign || m->recipients[0].foreign)) {
-		yes = false;
-		verdict = VERDICT_LATER;
-		text = "4.5.3 one recipient at a time; send the others in another message";
-	} else if (yes && r->foreign && m->sender[0] == '-') {
-		yes = false; /* DeliverCommand's was refused at MAIL */
-		verdict = VERDICT_NEVER;
-		text = dash;
-	} else if (verdict == VERDICT_FORWARDED && m->binary) {
-		yes = false; /* sendmail(1) takes lines: RFC 3030 3 */
-		verdict = VERDICT_NEVER;
-		text = "5.6.1 a binary message cannot be forwarded";
-	}
-	if (yes) {
-		m->count++;
-		answer_set(&m->answer, verdict, verdict == VERDICT_FORWARDED ? text : "");
+	if (yes)
+		against = objection(m, &new, &other);
+	if (against != NULL) {
+		refuse(m, address, other, against);
+	} else if (!yes) {
+		refuse(m, address, verdict, text);
 	} else {
-		refuse(m, r, verdict, text);
+		add_recipient(m, &new);
+		answer_set(&m->answer, verdict, verdict == VERDICT_FORWARDED ? text : "");
 	}
 	return true;
+}
+
+/* What VRFY is told: the user where the address is one; a list has no other name than its own. */
+static void
+show(const char *address, const struct places *places, char path[MAILBOX_MAX + 3])
+{
+	const struct place *place = places->at;
+
+	if (places->count == 1 && place->user[0] != 0)
+		(void)snprintf(path, MAILBOX_MAX + 3, "<%s@%s>", place->user, place->domain);
+	else
+		(void)snprintf(path, MAILBOX_MAX + 3, "<%s>", address);
+	/* One that is not ASCII is not shown: 252 (RFC 6531 3.7.4.2). */
+	if (!utf8_is_ascii((const unsigned char *)path, strlen(path)))
+		path[0] = 0;
 }
 
 bool
 serve_verify(struct monitor *m, const struct request *request)
 {
-	static struct recipient r;
+	/* Behind those of the message, where nothing is yet. */
+	struct places found = {.at = m->places + m->places_count,
+	    .room = PLACES_MOST - m->places_count};
+	char address[MAILBOX_MAX + 1], path[MAILBOX_MAX + 3];
 	const char *text = "";
 
 	if (!recipient_rule(request->data, request->len, true))
@@ -145,11 +208,13 @@ serve_verify(struct monitor *m, const struct request *request)
 		answer_set(&m->answer, VERDICT_YES, ""); /* not looked up: 252 */
 		return true;
 	}
-	enum verdict verdict = recipient_find(m->config, request->data, request->len, &r, &text);
-	char path[MAILBOX_MAX + 3];
-	(void)snprintf(path, sizeof path, "<%s@%s>", r.user, r.domain);
-	if (verdict == VERDICT_YES) /* one that is not ASCII is not shown: 252 (RFC 6531 3.7.4.2) */
-		text = utf8_is_ascii((const unsigned char *)path, strlen(path)) ? path : "";
+	memcpy(address, request->data, request->len);
+	address[request->len] = 0;
+	enum verdict verdict = recipient_find(m->config, address, &found, &text);
+	if (verdict == VERDICT_YES) {
+		show(address, &found, path);
+		text = path;
+	}
 	answer_set(&m->answer, verdict, text);
 	return true;
 }
@@ -214,7 +279,7 @@ begin_message(struct monitor *m, const struct request *request)
 	    .address = m->peer->address,
 	    .hostname = m->config->text[KEY_HOSTNAME],
 	    .id = m->id,
-	    .recipient = m->count == 1 ? m->recipients[0].address : NULL,
+	    .recipient = m->count == 1 ? m->addresses[0] : NULL,
 	    .when = time(NULL)};
 
 	return spool_begin(&m->spool) && spool_add(&m->spool, line, received_line(line, &trace)) &&
@@ -251,14 +316,14 @@ _Static_assert(TO_SHOWN >= 2 * MAILBOX_MAX + sizeof "<>" + MORE_SHOWN, "one fits
 
 /* "<a>,<b>,+8": as many as there is room for, and how many more there are. */
 static const char *
-show_recipients(char out[TO_SHOWN], const struct recipient *r, size_t count)
+show_recipients(char out[TO_SHOWN], const char addresses[][MAILBOX_MAX + 1], size_t count)
 {
 	char one[2 * MAILBOX_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const char *comma = i > 0 ? "," : "";
-		(void)log_word(one, sizeof one, r[i].address);
+		(void)log_word(one, sizeof one, addresses[i]);
 		if (n + strlen(comma) + strlen(one) + strlen("<>") + MORE_SHOWN > TO_SHOWN) {
 			(void)snprintf(out + n, TO_SHOWN - n, "%s+%zu", comma, count - i);
 			break;
@@ -269,7 +334,7 @@ show_recipients(char out[TO_SHOWN], const struct recipient *r, size_t count)
 }
 
 static void
-log_message(const struct monitor *m, const struct recipient *recipients, size_t count)
+log_message(const struct monitor *m, size_t first, size_t count)
 {
 	char from[FROM_SHOWN], to[TO_SHOWN], reply[REPLY_SHOWN];
 	bool yes = m->answer.verdict == VERDICT_YES;
@@ -278,7 +343,7 @@ log_message(const struct monitor *m, const struct recipient *recipients, size_t 
 	log_event(yes ? LOG_INFO : LOG_WARNING, yes ? "delivered" : "failed",
 	    "id=%s helo=%s proto=%s from=<%s> to=%s size=%llu seconds=%lld.%03d reply=\"%s\"",
 	    m->id, m->helo, protocol_of(m), log_word(from, sizeof from, m->sender),
-	    show_recipients(to, recipients, count), (unsigned long long)m->octets,
+	    show_recipients(to, &m->addresses[first], count), (unsigned long long)m->octets,
 	    (long long)(ms / 1000), (int)(ms % 1000),
 	    log_text(reply, sizeof reply, m->answer.text));
 }
@@ -292,12 +357,17 @@ too_late(const struct monitor *m)
 	return m->extended ? "4.4.2 the session has lasted too long; try again" : NULL;
 }
 
-/* To some of the recipients, all or nothing. */
+/* To some of the places, all or nothing: those in `going`. */
 static void
-deliver(struct monitor *m, struct recipient *recipients, size_t count)
+deliver(struct monitor *m, size_t count)
 {
 	const char *late = too_late(m);
-	const struct envelope envelope = {m->id, m->sender, recipients, count, ++m->deliveries};
+	const struct envelope envelope = {.id = m->id,
+	    .sender = m->sender,
+	    .addresses = m->addresses,
+	    .places = m->going,
+	    .count = count,
+	    .message = ++m->deliveries};
 
 	if (late != NULL)
 		answer_set(&m->answer, VERDICT_LATER, late);
@@ -306,38 +376,64 @@ deliver(struct monitor *m, struct recipient *recipients, size_t count)
 	else
 		commit_message(m->config, &envelope, m->spool.fd, &m->answer);
 	if (m->answer.verdict == VERDICT_YES) {
-		char text[96 + NEW_PATH_MAX];
-		const char *forward = recipients->forward;
+		char text[96 + PATH_OCTETS];
+		bool forward = count == 1 && m->going[0]->kind == PLACE_FORWARD;
 		(void)snprintf(text, sizeof text, "2.0.0 %s %s%s", m->id,
-		    forward[0] != 0 ? "forwarded to " : "delivered", forward);
+		    forward ? "forwarded to " : "delivered", forward ? m->going[0]->text : "");
 		answer_set(&m->answer, VERDICT_YES, text);
 		m->refusals = 0;
 	}
 }
 
-/* By LMTP: to the mailbox of the next recipient, for all who have it (RFC 2033 4.2). */
+static void
+deliver_to_all(struct monitor *m)
+{
+	for (size_t i = 0; i < m->places_count; i++)
+		m->going[i] = &m->places[i];
+	deliver(m, m->places_count);
+	log_message(m, 0, m->count);
+}
+
+/* Where the places of an address end. */
+static size_t
+places_end(const struct monitor *m, size_t address)
+{
+	return address + 1 < m->count ? m->first[address + 1] : m->places_count;
+}
+
+/* The only place of an address, or NULL. */
+static struct place *
+only_place(struct monitor *m, size_t address)
+{
+	return places_end(m, address) - m->first[address] == 1 ? &m->places[m->first[address]] : NULL;
+}
+
+/* By LMTP: to the places of the next recipient, and for all who have the same one mailbox (RFC 2033
+   4.2). */
 static void
 deliver_next(struct monitor *m)
 {
-	static struct recipient group[RECIPIENTS_MOST]; /* commit_message changes their order */
 	static size_t members[RECIPIENTS_MOST];
-	size_t this = m->next++, count = 0;
+	size_t this = m->next++, count = 0, going = 0;
+	const struct place *mailbox = only_place(m, this);
 
 	for (size_t i = this; i < m->count && !m->has_answer[this]; i++) {
-		if (i > this && (m->has_answer[i] ||
-				    !commit_same_mailbox(&m->recipients[this], &m->recipients[i])))
+		struct place *other = only_place(m, i);
+		if (i > this && (m->has_answer[i] || mailbox == NULL || other == NULL ||
+				    !commit_same_mailbox(mailbox, other)))
 			continue;
-		group[count] = m->recipients[i];
+		for (size_t j = m->first[i]; j < places_end(m, i); j++)
+			m->going[going++] = &m->places[j];
 		members[count++] = i;
 	}
-	if (count > 0)
-		deliver(m, group, count);
+	if (going > 0)
+		deliver(m, going);
 	for (size_t i = 0; i < count; i++) {
 		m->answers[members[i]] = m->answer;
 		m->has_answer[members[i]] = true;
 	}
 	m->answer = m->answers[this];
-	log_message(m, &m->recipients[this], 1);
+	log_message(m, this, 1);
 }
 
 /* The session must be able to say what came of a message: once after its time, or it could go on for
@@ -368,8 +464,7 @@ serve_end(struct monitor *m, const struct request *request)
 	if (lmtp) {
 		deliver_next(m);
 	} else {
-		deliver(m, m->recipients, m->count);
-		log_message(m, m->recipients, m->count);
+		deliver_to_all(m);
 	}
 	if (!lmtp || m->next == m->count)
 		forget(m);

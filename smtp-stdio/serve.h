@@ -51,7 +51,11 @@ struct monitor {
 	bool utf8, binary; /* it was sent with SMTPUTF8, BODY=BINARYMIME */
 	char id[SESSION_ID_MAX + sizeof ".999999"];
 	size_t count;
-	struct recipient recipients[RECIPIENTS_MOST];
+	char addresses[RECIPIENTS_MOST][MAILBOX_MAX + 1];
+	size_t first[RECIPIENTS_MOST]; /* of the places of each */
+	size_t places_count;
+	struct place places[PLACES_MOST]; /* in the order of their addresses */
+	struct place *going[PLACES_MOST]; /* those that are delivered to now */
 	/* by LMTP: the recipient whose answer is due, and the answers that are there already */
 	size_t next;
 	bool has_answer[RECIPIENTS_MOST];

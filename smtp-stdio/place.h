@@ -1,0 +1,35 @@
+/*
+ * place.h -- a place that a message goes to.  An address of the envelope stands for one or several.
+ * Trusted side.
+ */
+#ifndef PLACE_H
+#define PLACE_H
+
+#include <sys/types.h>
+
+#include "limits.h"
+
+enum place_kind {
+	PLACE_MAILBOX, /* deliver(8) writes it, and can take it back */
+	PLACE_COMMAND, /* takes the message, and cannot give it back */
+	PLACE_FORWARD, /* nor can ForwardCommand, which takes the message to an address elsewhere */
+};
+
+struct place {
+	enum place_kind kind;
+	size_t address; /* which one of the envelope's it is for */
+	uid_t uid;      /* whom to become, never 0 */
+	gid_t gid;
+	gid_t extra;                /* MailGroup, or (gid_t)-1 */
+	char user[LOCAL_MAX + 1];   /* as it was looked up, without the extension */
+	char extension[LOCAL_MAX + 1]; /* as the client wrote it: what is behind the '+', or "" */
+	char domain[DOMAIN_MAX + 1];
+	char home[PATH_OCTETS]; /* the directory of the user, or "" */
+	/* A mailbox's path for deliver(8); the text of an alias's command, or "" for DeliverCommand;
+	   the address that is forwarded to. */
+	char text[PATH_OCTETS];
+	dev_t device; /* of the directory, if `inode` is not 0 */
+	ino_t inode;
+};
+
+#endif

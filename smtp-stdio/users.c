@@ -1,0 +1,296 @@
+/* users.c -- see users.h.  Runs as the monitor. */
+#include "users.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../sandbox/identity.h"
+#include "log.h"
+#include "nss.h"
+
+static const char no_mailbox[] = "5.1.1 no such mailbox here";
+static const char cannot_tell[] = "4.3.0 cannot look this mailbox up now";
+static const char misconfigured[] = "4.3.5 the mailbox is misconfigured";
+
+static bool
+is_alnum(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool
+users_safe(const char *name)
+{
+	if (name[0] == 0 || name[0] == '.' || name[0] == '-')
+		return false;
+	for (const char *c = name; *c != 0; c++)
+		if ((unsigned char)*c < 0x80 && !is_alnum((unsigned char)*c) &&
+		    strchr("._+=-", *c) == NULL)
+			return false;
+	return true;
+}
+
+/* Fill %u, %d and %% in.  False if the result is too long or a part of it is not safe. */
+static bool
+fill(char out[PATH_OCTETS], const char *base, const char *pattern, const struct place *place)
+{
+	size_t n = 0;
+
+	if (pattern[0] != '/' && base[0] != 0) {
+		int len = snprintf(out, PATH_OCTETS, "%s/", base);
+		if (len < 0 || len >= PATH_OCTETS)
+			return false;
+		n = (size_t)len;
+	}
+	for (const char *c = pattern; *c != 0; c++) {
+		const char one[2] = {*c, 0};
+		const char *piece = one;
+		if (*c == '%' && *++c != '%') {
+			piece = *c == 'u' ? place->user : place->domain;
+			if (!users_safe(piece))
+				return false;
+		}
+		size_t len = strlen(piece);
+		if (len >= PATH_OCTETS - n)
+			return false;
+		memcpy(out + n, piece, len);
+		n += len;
+	}
+	out[n] = 0;
+	return true;
+}
+
+/* The process can become that user: anybody but root if it is root, else only itself.  Group root is
+   never taken: a directory that was only given to another user still has it. */
+static enum verdict
+may_become(struct place *place, uid_t uid, gid_t gid, const char **text)
+{
+	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
+		log_error("the mailbox %s belongs to uid %lu, and uid %lu cannot deliver as that",
+		    place->text[0] != 0 ? place->text : place->user, (unsigned long)uid,
+		    (unsigned long)geteuid());
+		*text = misconfigured;
+		return VERDICT_LATER;
+	}
+	place->uid = uid;
+	place->gid = gid != 0 ? gid : GID_NOGROUP;
+	return VERDICT_YES;
+}
+
+static enum verdict
+find_login(const struct config *config, struct place *place, const char **text)
+{
+	struct identity who;
+
+	*text = no_mailbox;
+	if (!users_safe(place->user))
+		return VERDICT_NEVER;
+	enum identity_found found = identity_find(place->user, &who);
+	if (found == IDENTITY_UNKNOWN)
+		log_error("/etc/passwd: %s", strerror(errno));
+	else if (found == IDENTITY_NONE && config->users == USERS_NSS)
+		found = nss_find(place->user, &who);
+	if (found == IDENTITY_UNKNOWN)
+		*text = cannot_tell;
+	if (found != IDENTITY_FOUND)
+		return found == IDENTITY_UNKNOWN ? VERDICT_LATER : VERDICT_NEVER;
+	if (who.uid < config->number[KEY_MINIMUM_UID] || who.uid == UID_NOBODY)
+		return VERDICT_NEVER;
+	if (geteuid() != 0 && who.uid != geteuid())
+		return VERDICT_NEVER; /* one user's server: the others have no mailbox here */
+	(void)strcpy(place->home, who.home);
+	return may_become(place, who.uid, who.gid, text);
+}
+
+static enum verdict
+find_directory(const struct config *config, struct place *place, const char **text)
+{
+	struct stat st;
+
+	*text = no_mailbox;
+	if (!fill(place->home, "", config->text[KEY_USERS], place))
+		return VERDICT_NEVER;
+	if (stat(place->home, &st) < 0) {
+		/* There is none, or none can have that name. */
+		if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == EILSEQ)
+			return VERDICT_NEVER;
+		log_error("%s: %s", place->home, strerror(errno));
+		*text = cannot_tell;
+		return VERDICT_LATER;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return VERDICT_NEVER;
+	place->device = st.st_dev;
+	place->inode = st.st_ino;
+	return may_become(place, st.st_uid, st.st_gid, text);
+}
+
+/* Of the process's user, or, for root, of its owner or else of the owner of the directory that it is
+   to be made in. */
+static enum verdict
+find_owner(struct place *place, const char **text)
+{
+	struct stat st;
+	char dir[PATH_OCTETS];
+
+	if (geteuid() != 0)
+		return may_become(place, geteuid(), getegid(), text);
+	if (stat(place->text, &st) < 0) {
+		(void)strcpy(dir, place->text);
+		size_t n = strlen(dir);
+		while (n > 0 && dir[n - 1] == '/')
+			n--;
+		while (n > 0 && dir[n - 1] != '/')
+			n--;
+		(void)strcpy(dir + n, ".");
+		if (errno != ENOENT || stat(dir, &st) < 0) {
+			log_error("%s: %s", place->text, strerror(errno));
+			*text = cannot_tell;
+			return VERDICT_LATER;
+		}
+	}
+	return may_become(place, st.st_uid, st.st_gid, text);
+}
+
+/* The user that place->user names, and where the mailbox is. */
+static enum verdict
+find_user(const struct config *config, struct place *place, const char **text)
+{
+	enum verdict verdict = VERDICT_YES;
+	bool any = config->users == USERS_ANY;
+
+	*text = no_mailbox;
+	place->home[0] = place->text[0] = 0;
+	place->inode = 0;
+	switch (config->users) {
+	case USERS_PASSWD:
+	case USERS_NSS:
+		verdict = find_login(config, place, text);
+		break;
+	case USERS_DIRECTORY:
+		verdict = find_directory(config, place, text);
+		break;
+	case USERS_NONE:
+		return VERDICT_NEVER;
+	case USERS_ANY:
+		break;
+	}
+	if (verdict != VERDICT_YES)
+		return verdict;
+	if (!fill(place->text, place->home, config->text[KEY_MAILBOX], place))
+		return VERDICT_NEVER;
+	return any ? find_owner(place, text) : verdict;
+}
+
+/* What the user's mail is given to, besides the user. */
+static enum verdict
+equip(const struct config *config, struct place *place, const char **text)
+{
+	const char *name = config->text[KEY_MAIL_GROUP];
+
+	place->kind = PLACE_MAILBOX;
+	if (config->text[KEY_DELIVER_COMMAND] != NULL) {
+		place->kind = PLACE_COMMAND;
+		place->text[0] = 0;
+	}
+	if (name == NULL || geteuid() != 0 || identity_group(name, &place->extra) == IDENTITY_FOUND)
+		return VERDICT_YES;
+	log_error("MailGroup %s: cannot be found in /etc/group", name);
+	*text = misconfigured;
+	return VERDICT_LATER;
+}
+
+/* User and domain may become words of DeliverCommand. */
+static bool
+fits_command(const struct config *config, const struct place *place)
+{
+	return config->text[KEY_DELIVER_COMMAND] == NULL ||
+	       (users_safe(place->user) && users_safe(place->domain));
+}
+
+/* The first `len` octets of a local-part are the user, and behind the next are the extension. */
+static void
+set_user(struct place *place, const char *local, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		place->user[i] =
+		    local[i] >= 'A' && local[i] <= 'Z' ? (char)(local[i] - 'A' + 'a') : local[i];
+	place->user[len] = 0;
+	(void)strcpy(place->extension, local[len] != 0 ? local + len + 1 : "");
+}
+
+enum verdict
+users_find(const struct config *config, struct place *place, const char *local, const char **text)
+{
+	char delimiter = (char)config->number[KEY_RECIPIENT_DELIMITER];
+	size_t len = strlen(local), cut = strcspn(local, (const char[]){delimiter, 0});
+	bool cuts = cut > 0 && cut < len && config->users != USERS_ANY;
+
+	*text = no_mailbox;
+	place->extra = (gid_t)-1;
+	set_user(place, local, len);
+	if (!fits_command(config, place))
+		return VERDICT_NEVER;
+	enum verdict verdict = find_user(config, place, text);
+	if (verdict == VERDICT_NEVER && cuts) {
+		set_user(place, local, cut);
+		verdict = find_user(config, place, text);
+	}
+	return verdict == VERDICT_YES ? equip(config, place, text) : verdict;
+}
+
+enum verdict
+users_postmaster(const struct config *config, struct place *place, const char **text)
+{
+	const char *name = config->text[KEY_POSTMASTER];
+
+	*text = no_mailbox;
+	if (name == NULL ||
+	    (config->text[KEY_DELIVER_COMMAND] != NULL && !users_safe(place->domain)))
+		return VERDICT_NEVER;
+	enum verdict verdict = users_find(config, place, name, text);
+	if (verdict != VERDICT_NEVER)
+		return verdict;
+	log_error("Postmaster %s: no such mailbox", name);
+	*text = misconfigured;
+	return VERDICT_LATER;
+}
+
+enum verdict
+users_path(struct place *place, const char *path, const char **text)
+{
+	place->kind = PLACE_MAILBOX;
+	place->extra = (gid_t)-1;
+	place->home[0] = 0;
+	place->inode = 0;
+	(void)strcpy(place->text, path);
+	return find_owner(place, text);
+}
+
+enum verdict
+users_command(const struct config *config, struct place *place, uid_t uid, gid_t gid,
+    const char **text)
+{
+	struct identity who = {.uid = geteuid(), .gid = getegid()};
+	const char *name = config->text[KEY_FORWARD_USER];
+
+	if (who.uid == 0 && uid != 0) {
+		who = (struct identity){.uid = uid, .gid = gid};
+	} else if (who.uid == 0) {
+		if (identity_find(name, &who) != IDENTITY_FOUND || who.uid == 0) {
+			log_error("ForwardUser %s: no such user, or root", name);
+			*text = misconfigured;
+			return VERDICT_LATER;
+		}
+		set_user(place, name, strlen(name));
+	}
+	place->uid = who.uid;
+	place->gid = who.gid != 0 ? who.gid : GID_NOGROUP;
+	place->extra = (gid_t)-1;
+	place->inode = 0;
+	(void)strcpy(place->home, who.home);
+	return VERDICT_YES;
+}

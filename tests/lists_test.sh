@@ -1,0 +1,320 @@
+#!/bin/bash
+# lists_test.sh -- addresses that stand for several: users, addresses elsewhere, commands, files; and
+# that a message goes to all of them or to none.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/aliases_lib.sh"
+
+# arrives WANT RECIPIENT ... -- one message for these is delivered, and to whom.
+arrives() {
+	local want=$1
+	shift
+	rm -rf "$T"/users/*/*/Maildir
+	message a@client.test "$@" | session
+	assertEquals "$*: $(cat log)" "250 2.0.0" "$(reply $(($# + 5)) | cut -c1-9)"
+	assertEquals "$*" "$want" "$(delivered)"
+}
+
+# told WHY -- what the administrator reads of the last session.
+told() {
+	assertEquals "$1" "$(errors log)"
+}
+
+# ---- users --------------------------------------------------------------------------------------
+
+testAListGoesToAllItsMembers() {
+	aliases 'team: alice, bob' 'both: alice@mx.test, alice@two.test' 'more: team,' '  alice@two.test,' "	alice"
+	arrives 'mx.test/alice mx.test/bob' team@mx.test
+	assertTrue "as it was addressed" "grep -qx 'Delivered-To: team@mx.test' $T/users/mx.test/bob/Maildir/new/*"
+	arrives 'mx.test/alice two.test/alice' both@mx.test
+	arrives 'two.test/alice two.test/bob' team@two.test
+	arrives 'mx.test/alice mx.test/bob two.test/alice' more@mx.test
+	arrives 'mx.test/alice mx.test/bob' team@mx.test alice@mx.test bob@mx.test
+	assertTrue "once for each address" "grep -qx 'Delivered-To: alice@mx.test' $T/users/mx.test/alice/Maildir/new/*"
+	assertEquals "$OK" "$(rcpt team)"
+	assertEquals "a list has no other name" '250 2.1.5 <team@mx.test>' "$(vrfy team@mx.test)"
+}
+
+testAnAliasOfAnAlias() {
+	aliases 'a: b' 'b: c@two.test' 'c: D' 'd: alice'
+	arrives 'two.test/alice' a@mx.test
+	assertEquals '250 2.1.5 <alice@two.test>' "$(vrfy a@mx.test)"
+	aliases 'a: b' 'b: error:551 c@else.test'
+	assertEquals '551 5.1.6 user not local; please try <c@else.test>' "$(rcpt a)"
+	aliases 'a: b' 'b: c@else.test'
+	assertEquals '251 2.1.5 user not local; will forward to <c@else.test>' "$(rcpt a)"
+}
+
+testANameThatStandsForItselfIsTheUserToo() {
+	aliases 'alice: alice, bob' 'bob: x' 'x: bob'
+	arrives 'mx.test/alice mx.test/bob' alice@mx.test
+	arrives 'mx.test/bob' bob@mx.test
+	aliases 'alice: alice, erin@else.test'
+	assertEquals "$OK" "$(rcpt alice)"
+	arrives 'mx.test/alice' alice@mx.test
+	assertEquals "and elsewhere" '<erin@else.test>' "$(tail -n 1 "$BOX/arguments")"
+}
+
+testABackslashIsNoAlias() {
+	# shellcheck disable=SC1003
+	aliases 'alice: bob' 'x: \alice' 'y: \nosuch'
+	arrives 'mx.test/alice' x@mx.test
+	arrives 'mx.test/bob' alice@mx.test
+	assertEquals "$NO" "$(rcpt y)"
+}
+
+testALoopIsTold() {
+	aliases 'a: b' 'b: a, alice'
+	assertEquals "$WRONG" "$(rcpt a)"
+	told "$T/aliases: a@mx.test: stands for itself, and is no user"
+	aliases 'a: a'
+	assertEquals "$WRONG" "$(rcpt a)"
+	aliases 'bob: x' 'x: bob'
+	assertEquals "seen from the user, and from the other" "$OK"$'\n'"$WRONG" "$(rcpt bob x)"
+}
+
+testAMemberWhoIsMissingStopsTheList() {
+	aliases 'team: alice, nosuch' 'only: nosuch' 'deep: only' 'wide: only, alice'
+	assertEquals "$WRONG"$'\n'"$NO"$'\n'"$NO"$'\n'"$WRONG" "$(rcpt team only deep wide)"
+	assertEquals "$T/aliases: nosuch@mx.test: is a target, and no user
+$T/aliases: nosuch@mx.test: is a target, and no user" "$(errors log)"
+	aliases 'team: alice, moved' 'moved: error:551 x@else.test' 'here: error:550 no, alice'
+	assertEquals "$WRONG" "$(rcpt team)"
+	told "$T/aliases:2: error: beside another target"
+}
+
+testDepthAndNumberAreLimited() {
+	local n
+	aliases 'a0: alice'
+	for n in 1 2 3 4 5 6 7 8 9 10 11; do
+		echo "a$n: a$((n - 1))" >>aliases
+	done
+	assertEquals "$OK"$'\n'"$WRONG" "$(rcpt a9 a10)"
+	told "$T/aliases:1: aliases of aliases of aliases: too deep"
+	{ printf 'big:'; seq -f ' u%g@else.test,' 999; } | tr -d '\n' | fold -s -w 1000 | sed '2,$s/^/ /' >aliases
+	echo >>aliases
+	assertEquals "$OK" "$(rcpt big)"
+	{ printf 'big:'; seq -f ' u%g@else.test,' 1000; } | tr -d '\n' | fold -s -w 1000 | sed '2,$s/^/ /' >aliases
+	echo >>aliases
+	assertEquals "$WRONG" "$(rcpt big)"
+	assertTrue "$(errors log)" "errors log | grep -qx '$T/aliases:[0-9]*: too many names'"
+}
+
+testWhatIsTooMuchForOneMessageGoesIntoTheNext() {
+	{ printf 'big:'; seq -f ' u%g@else.test,' 600; } | tr -d '\n' | fold -s -w 1000 | sed '2,$s/^/ /' >aliases
+	printf '\nalso: big\n' >>aliases
+	message a@client.test big@mx.test also@mx.test alice@mx.test | session
+	assertEquals "$OK"$'\n452 4.5.3 too many mailboxes; send the others in another message\n'"$OK" \
+		"$(sed -n 4,6p heard.lf)"
+	assertEquals "250 2.0.0" "$(reply 8 | cut -c1-9)"
+	assertEquals 604 "$(wc -l <"$BOX/arguments")"
+}
+
+# ---- names --------------------------------------------------------------------------------------
+
+testTheWholeAddressComesBeforeTheUser() {
+	aliases 'x: alice' 'x@two.test: bob' 'X@MX.test: error:550 y'
+	assertEquals '550 5.1.1 y' "$(rcpt x)"
+	arrives 'two.test/bob' x@two.test
+}
+
+testTheDomainAloneIsForWhomNobodyHas() {
+	aliases '@two.test: alice@mx.test' 'info: bob'
+	arrives 'mx.test/alice' nosuch@two.test
+	arrives 'two.test/bob' bob@two.test
+	arrives 'two.test/bob' info@two.test
+	assertEquals "not in the other" "$NO" "$(rcpt nosuch)"
+	aliases '@two.test: nosuch'
+	assertEquals "$NO" "$(rcpt other@two.test)"
+	aliases '@mx.test: error:550 5.1.1 ask the porter'
+	assertEquals "550 5.1.1 ask the porter" "$(rcpt other)"
+}
+
+testAnExtensionIsTheUsers() {
+	aliases 'info: alice' 'info+x: bob' 'info+y@two.test: bob'
+	arrives 'mx.test/alice' alice+lists@mx.test
+	arrives 'mx.test/alice' info+lists@mx.test
+	arrives 'mx.test/bob' INFO+X@mx.test
+	arrives 'two.test/bob' info+y@two.test
+	arrives 'mx.test/alice' info+y@mx.test
+	assertEquals '250 2.1.5 <alice@mx.test>' "$(vrfy alice+lists+more@mx.test)"
+	assertEquals "$NO"$'\n'"$NO"$'\n'"$NO" "$(rcpt +alice nosuch+x +)"
+	SETTINGS=(-o 'RecipientDelimiter -')
+	assertEquals "$NO"$'\n'"$OK"$'\n'"$OK" "$(rcpt alice+x alice-x info-x)"
+	SETTINGS=(-o 'RecipientDelimiter none')
+	assertEquals "$NO"$'\n'"$NO"$'\n'"$OK" "$(rcpt alice+x alice-x alice)"
+	SETTINGS=()
+	install -d "$T/users/mx.test/alice+own"
+	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$T/users/mx.test/alice+own"
+	arrives 'mx.test/alice+own' alice+own@mx.test
+}
+
+testAnExtensionGoesIntoTheFolderIfThereIsOne() {
+	local folder=$T/users/mx.test/alice/Maildir/.Lists
+	install -d "$folder/new" "$folder/cur" "$folder/tmp" "$T/users/mx.test/alice/Maildir"/{new,cur,tmp}
+	[ "$(id -u)" -ne 0 ] || chown -R 2001:2001 "$T/users/mx.test/alice"
+	message a@client.test alice+Lists@mx.test alice+other@mx.test alice@mx.test alice+a/b@mx.test | session
+	assertEquals "250 2.0.0" "$(reply 9 | cut -c1-9)"
+	assertEquals 1 "$(files "$folder/new")"
+	assertEquals 3 "$(grep -l '' "$T/users/mx.test/alice/Maildir/new/"* | wc -l)"
+	[ "$(id -u)" -eq 0 ] || return 0
+	assertEquals 2001 "$(stat -c %u "$folder"/new/*)"
+}
+
+testRootsMailIsThePostmasters() {
+	: >aliases
+	SETTINGS=(-o 'Postmaster bob')
+	assertEquals '250 2.1.5 <bob@mx.test>' "$(vrfy root@mx.test)"
+	aliases 'root: alice'
+	assertEquals '250 2.1.5 <alice@mx.test>' "$(vrfy root@mx.test)"
+	SETTINGS=()
+}
+
+# ---- elsewhere ----------------------------------------------------------------------------------
+
+testAddressesElsewhereAreOneCommands() {
+	aliases 'fw: x@else.test' 'two: y@else.test, X@else.test, z@more.test' 'mixed: alice, w@else.test'
+	assertEquals '251 2.1.5 user not local; will forward to <x@else.test>'$'\n'"$OK" "$(rcpt fw two)"
+	arrives 'mx.test/alice mx.test/bob' fw@mx.test bob@mx.test two@mx.test mixed@mx.test
+	assertEquals '<-i> <-f> <a@client.test> <--> <X@else.test> <w@else.test> <x@else.test> <y@else.test> <z@more.test>' \
+		"$(xargs <"$BOX/arguments")"
+}
+
+testACommandThatFailsTakesAllBack() {
+	local end want
+	aliases 'mixed: alice, x@else.test, bob'
+	while read -r end want; do
+		echo "$end" | tr _ ' ' >"$T/sent/end"
+		message a@client.test mixed@mx.test | session
+		assertEquals "$end" "$want" "$(reply 6)"
+		assertEquals "$end" "" "$(delivered)"
+		assertTrue "it ran" "[ -e $BOX/message ]"
+		rm "$BOX/message"
+	done <<-END
+		exit_75 $LATER
+		exit_69 554 5.3.0 message refused
+		kill_-KILL_\$\$ $LATER
+	END
+}
+
+# What it takes it cannot give back, so all else must be ready before.
+testACommandRunsWhenAllElseIsReady() {
+	aliases 'mixed: x@else.test, alice, bob'
+	rm -rf "$T/users/mx.test/bob/Maildir"
+	: >"$T/users/mx.test/bob/Maildir" # in the way
+	message a@client.test mixed@mx.test | session
+	assertEquals "451" "$(reply 6 | cut -c1-3)"
+	assertEquals "" "$(delivered)"
+	assertFalse "it did not run" "[ -e $BOX/message ]"
+	echo "[ -z \"\$(find $T/users -path '*/new/*')\" ] || exit 1" >"$T/sent/end"
+	rm "$T/users/mx.test/bob/Maildir"
+	message a@client.test mixed@mx.test | session
+	assertEquals "nothing was visible while it ran" "250 2.0.0" "$(reply 6 | cut -c1-9)"
+	assertEquals "mx.test/alice mx.test/bob" "$(delivered)"
+}
+
+# ---- commands and files -------------------------------------------------------------------------
+
+# shellcheck disable=SC2016  # for the command's shell
+testACommandIsGivenToAShellAsItIsWritten() {
+	aliases "list: \"|$T/sent/run 'a b' \\\"\$SENDER\\\" \$0, c\"" 'both: alice, list'
+	arrives '' list@mx.test
+	assertEquals '<a b>
+<a@client.test>
+</bin/sh,>
+<c>' "$(cat "$BOX/arguments")"
+	rm "$BOX/arguments"
+	arrives 'mx.test/alice' both@mx.test
+	assertEquals '<a b>' "$(head -n 1 "$BOX/arguments")"
+	message '"$(touch x);`touch x`"@client.test' list@mx.test | session
+	assertEquals '<___touch_x___touch_x__@client.test>' "$(sed -n 2p "$BOX/arguments")"
+}
+
+testWhoseFileItIsRunsTheCommand() {
+	need_root || return 0
+	aliases "list: |$T/sent/run"
+	arrives '' list@mx.test
+	assertEquals "root's: ForwardUser" "$(id -u $FORWARDER)" "$(cat "$BOX/uid")"
+	chown 2007:2008 aliases
+	rm -rf "$BOX"
+	install -d -o 2007 "$BOX"
+	arrives '' list@mx.test
+	assertEquals "its owner" "2007 2008" "$(cat "$BOX/uid" "$BOX/groups" | xargs)"
+	assertEquals / "$(cat "$BOX/directory")"
+}
+
+testOneCommandAMessage() {
+	aliases "list: |$T/sent/run" "second: |$T/sent/run" "three: list, second" 'fw: x@else.test' 'four: list, fw'
+	message a@client.test list@mx.test second@mx.test fw@mx.test list@mx.test alice@mx.test | session
+	assertEquals "$OK"$'\n'"$ALONE"$'\n'"$ALONE"$'\n'"$ALONE"$'\n'"$OK" "$(sed -n 4,8p heard.lf)"
+	assertEquals "250 2.0.0" "$(reply 10 | cut -c1-9)"
+	message a@client.test fw@mx.test list@mx.test | session
+	assertEquals "$ALONE" "$(reply 5)"
+	assertEquals "$WRONG"$'\n'"$WRONG" "$(rcpt three four)"
+	assertEquals "$T/aliases: three@mx.test: stands for several commands
+$T/aliases: four@mx.test: stands for several commands" "$(errors log)"
+}
+
+testAFileIsAMailbox() {
+	local box=$T/archive
+	install -d "$box"
+	[ "$(id -u)" -ne 0 ] || chown 2004:2004 "$box"
+	aliases "mbox: $box/mbox" "maildir: $box/dir/" "all: alice, $box/mbox, $box/dir/" "root: $T/nosuch/x" 'dev: /dev/null'
+	arrives 'mx.test/alice' all@mx.test
+	assertEquals 1 "$(grep -c '^From ' "$box/mbox")"
+	assertEquals 1 "$(files "$box/dir/new")"
+	arrives '' mbox@mx.test
+	arrives '' maildir@mx.test
+	assertEquals 2 "$(grep -c '^From ' "$box/mbox")"
+	assertEquals 2 "$(files "$box/dir/new")"
+	[ "$(id -u)" -ne 0 ] || assertEquals "2004 2004" "$(stat -c %u "$box/mbox" "$box/dir/new" | xargs)"
+	message a@client.test dev@mx.test | session
+	assertNotContains "no device" "$(cat heard.lf)" '250 2.0.0'
+	[ "$(id -u)" -eq 0 ] || return 0
+	aliases "mbox: $T/roots"
+	assertEquals "$WRONG" "$(rcpt mbox)"
+	assertContains "$(errors log)" "$T/roots belongs to uid 0"
+}
+
+# ---- included -----------------------------------------------------------------------------------
+
+testAListInAFileOfItsOwn() {
+	printf '%s\n' '# members' alice 'bob, alice@two.test' '' '   ' ' x@else.test # away' >members
+	aliases "team: :include:$T/members" "more: \":include:$T/members\", bob@two.test"
+	arrives 'mx.test/alice mx.test/bob two.test/alice' team@mx.test
+	assertEquals '<x@else.test>' "$(tail -n 1 "$BOX/arguments")"
+	arrives 'mx.test/alice mx.test/bob two.test/alice two.test/bob' more@mx.test
+	printf 'alice\n|/bin/true\n' >members
+	assertEquals "$WRONG" "$(rcpt team)"
+	assertContains "$(errors log)" "$T/members:2: "
+	printf 'alice\n/etc/x\n' >members
+	assertEquals "$WRONG" "$(rcpt team)"
+	printf '# nobody yet\n' >members
+	assertEquals "$WRONG" "$(rcpt team)"
+	told "$T/aliases: team@mx.test: stands for nobody"
+	rm members
+	assertEquals "$WRONG" "$(rcpt team)"
+	told "$T/members: No such file or directory"
+}
+
+# ---- LMTP ---------------------------------------------------------------------------------------
+
+testByLmtpEachAddressIsAMessage() {
+	aliases 'team: alice, bob' 'fw: x@else.test' "list: |$T/sent/run" 'bad: alice, list'
+	{
+		printf 'LHLO x\r\nMAIL FROM:<>\r\n'
+		printf 'RCPT TO:<%s@mx.test>\r\n' team fw list bob bad
+		printf 'DATA\r\n\r\n.\r\nQUIT\r\n'
+	} >in
+	echo 'case $# in 0) exit 75; esac' >"$T/sent/end"
+	session -l <in
+	assertEquals "250
+250
+451
+250
+451" "$(tail -n 6 heard.lf | head -n 5 | cut -c1-3)"
+	assertEquals "team, and bob; not bad" "mx.test/alice mx.test/bob mx.test/bob" "$(delivered)"
+}
+
+# shellcheck source=/dev/null
+. shunit2
