@@ -69,8 +69,8 @@ static enum verdict
 may_become(struct place *place, uid_t uid, gid_t gid, const char **text)
 {
 	if (uid == 0 || (geteuid() != 0 && uid != geteuid())) {
-		log_error("the mailbox %s belongs to uid %lu, and uid %lu cannot deliver as that",
-		    place->text[0] != 0 ? place->text : place->user, (unsigned long)uid,
+		log_error("%s belongs to uid %lu, and uid %lu cannot deliver as that",
+		    place->text[0] != 0 ? place->text : place->home, (unsigned long)uid,
 		    (unsigned long)geteuid());
 		*text = misconfigured;
 		return VERDICT_LATER;

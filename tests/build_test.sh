@@ -62,10 +62,13 @@ layers() {
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
 	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|stop|utf8|limits)\.h
-	smtp-stdio/commit\.[ch]	(commit|config|recipient|request|clock|log|spawn)\.h
+	smtp-stdio/commit\.[ch]	(commit|config|place|users|request|clock|log|spawn|limits)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
-	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h
-	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/(aliases|targets)\.[ch]	(aliases|targets|limits|request)\.h
+	smtp-stdio/recipient\.[ch]	(recipient|aliases|users|config|place|request|log)\.h
+	smtp-stdio/users\.[ch]	(users|nss|config|place|request|log)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/nss\.[ch]	(nss|clock|limits|log|spawn)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/place\.h	limits\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
 	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h

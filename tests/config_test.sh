@@ -211,6 +211,7 @@ testEveryKeywordInAFileIsShownAndReadAgain() {
 		Aliases /etc/mail/aliases
 		ForwardCommand /usr/bin/msmtp -f %s -- %r
 		ForwardUser mail
+		RecipientDelimiter -
 	EOF
 	"$BIN/smtp-stdio" -C conf -T >once 2>err
 	assertEquals "status" 0 $?
@@ -343,7 +344,7 @@ testValuesOfTheWrongKindAreRefused() {
 	takes "Domain bücher.test"
 	refuses "want a name of letters, digits and .-_" "Hostname bücher.test"
 	refuses "too many domains" "Domain $(seq -s ' ' 65)"
-	refuses "want passwd, any, none, or the absolute pattern of a directory" "Users Any" "Users home/%u"
+	refuses "want passwd, nss, any, none, or the absolute pattern of a directory" "Users Any" "Users home/%u"
 	refuses "a directory pattern needs %u" "Users /home" "Users /home/%d" "Users /home/%%u"
 	refuses "a % that is not %u, %d or %%" "Users /home/%u/%h" "Mailbox %" "Mailbox /a/%U"
 	refuses "a path here has no blanks" "Users /home/%u b" "Mailbox a b"
@@ -454,12 +455,12 @@ testUsersDirectoryDeliversAsTheOwnerOfEach() {
 	assertEquals "550 5.1.1 no such mailbox here" "$(reply 8)"
 	assertEquals "2001 2001" "$(stat -c '%u %g' "$BOX"/x.test/ann/Maildir/new/*)"
 	assertEquals "2002 2003" "$(stat -c '%u %g' "$BOX"/x.test/bob/Maildir/new/*)"
-	assertTrue "the administrator reads why" "grep -q ' what=\"mailbox of root@x.test belongs to uid 0, ' log"
+	assertTrue "the administrator reads why" "grep -q ' what=\"$BOX/x.test/root belongs to uid 0, ' log"
 }
 
 testUsersPasswdDeliversToThoseFromMinimumUidOn() {
 	need_root || return 0
-	message alice@mx.test Bob@mx.test nobody@mx.test root@mx.test daemon@mx.test erin@mx.test >in
+	message alice@mx.test Bob@mx.test nobody@mx.test toor@mx.test daemon@mx.test erin@mx.test >in
 	with_users "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" \
 		-o "Users passwd" -o "Postmaster carol" -o "MinimumUid 2002" <in >heard 2>log
 	assertEquals "250 2.1.5 recipient ok" "$(reply 5)"
@@ -467,11 +468,11 @@ testUsersPasswdDeliversToThoseFromMinimumUidOn() {
 		assertEquals "550 5.1.1 no such mailbox here" "$(reply $n)"
 	done
 	assertEquals "2002 2002" "$(stat -c '%u %g' "$T"/home/bob/Maildir/new/*)"
-	message alice@mx.test root@mx.test daemon@mx.test >in
+	message alice@mx.test nobody@mx.test daemon@mx.test >in
 	with_users "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" \
 		-o "Users passwd" -o "Postmaster carol" -o "MinimumUid 1" -o "Mailbox mbox" <in >heard 2>log
 	assertEquals "250 2.1.5 recipient ok" "$(reply 4)"
-	assertEquals "root never" "550 5.1.1 no such mailbox here" "$(reply 5)"
+	assertEquals "nobody never" "550 5.1.1 no such mailbox here" "$(reply 5)"
 	assertEquals "from 1 on" "250 2.1.5 recipient ok" "$(reply 6)"
 	rm -rf "$T/home/bob/Maildir"
 }

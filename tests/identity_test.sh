@@ -114,7 +114,7 @@ testUsersOfPasswd() {
 	local name
 	cp "$T/passwd" "$T/passwd.kept"
 	printf '%s:x:%d:5:x:/home/x:/bin/sh\n' low 999 toor 0 nocarry 4294967296 high 65534 >>"$T/passwd"
-	for name in root daemon low toor nobody high nosuch alic alice2 '"alice:x"' '"alice:x:2001"'; do
+	for name in daemon low toor nobody high nosuch alic alice2 '"alice:x"' '"alice:x:2001"'; do
 		assertEquals "$name" "$NO" "$(in_passwd "$name")"
 	done
 	assertContains 'a uid that is none' "$(in_passwd nocarry)" '451 4.3.0'
@@ -123,7 +123,9 @@ testUsersOfPasswd() {
 	done
 	assertContains 'least' "$(in_passwd alice -o 'MinimumUid 2001')" '250 '
 	assertEquals 'below' "$NO" "$(in_passwd alice -o 'MinimumUid 2002')"
-	assertEquals 'never root' "$NO" "$(in_passwd root -o 'MinimumUid 1')"
+	assertContains 'never root' "$(in_passwd root -o 'MinimumUid 1')" '451 4.3.5'
+	assertEquals 'but the postmaster' '250 2.1.5 recipient ok' "$(reply root@mx.test with_users "${SMTP[@]}" \
+		-o 'Users passwd' -o 'Postmaster alice' | tr -d '\r')"
 	printf 'large:x:70000:70000:x:/home/x:/bin/sh\nlast:x:2004:2004:x:/home/x:/bin/sh' >>"$T/passwd"
 	assertContains 'a large uid' "$(in_passwd large)" '250 '
 	assertContains 'a last line without its end' "$(in_passwd last)" '250 '
@@ -223,7 +225,7 @@ testAnOrdinaryUserServesItself() {
 	local as=(with_users setpriv --reuid=2001 --regid=2001 --clear-groups -- "${SMTP[@]}" -o 'Users passwd' -o 'Postmaster postmaster') name
 	assertContains alice "$(send alice@mx.test "${as[@]}")" ' delivered'
 	assertEquals '2001 2001' "$(stat -c '%u %g' "$T/home/alice/Maildir/new/"*)"
-	for name in bob root nosuch; do
+	for name in bob nosuch; do
 		assertEquals "$name" "$NO" "$(reply "$name@mx.test" "${as[@]}")"
 	done
 	install -d -o 2002 -g 2002 "$T/srv/mx.test/bob"

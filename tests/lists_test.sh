@@ -3,7 +3,8 @@
 # that a message goes to all of them or to none.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/aliases_lib.sh"
+# shellcheck source=aliases_lib.sh
+. "$TOP/tests/aliases_lib.sh"
 
 # arrives WANT RECIPIENT ... -- one message for these is delivered, and to whom.
 arrives() {
@@ -153,8 +154,9 @@ testAnExtensionGoesIntoTheFolderIfThereIsOne() {
 	local folder=$T/users/mx.test/alice/Maildir/.Lists
 	install -d "$folder/new" "$folder/cur" "$folder/tmp" "$T/users/mx.test/alice/Maildir"/{new,cur,tmp}
 	[ "$(id -u)" -ne 0 ] || chown -R 2001:2001 "$T/users/mx.test/alice"
+	: >aliases
 	message a@client.test alice+Lists@mx.test alice+other@mx.test alice@mx.test alice+a/b@mx.test | session
-	assertEquals "250 2.0.0" "$(reply 9 | cut -c1-9)"
+	assertEquals "$(cat log)" "250 2.0.0" "$(reply 9 | cut -c1-9)"
 	assertEquals 1 "$(files "$folder/new")"
 	assertEquals 3 "$(grep -l '' "$T/users/mx.test/alice/Maildir/new/"* | wc -l)"
 	[ "$(id -u)" -eq 0 ] || return 0
