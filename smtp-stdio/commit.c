@@ -42,8 +42,8 @@ struct job {
 	int64_t deadline;
 	struct copy *copies;
 	size_t count;
-	size_t running; /* of them, started */
-	size_t failed;  /* the one that stopped it all, if one did */
+	size_t running;      /* of them, started */
+	size_t failed;       /* the one that stopped it all, if one did */
 	struct copy foreign; /* what no mailbox is */
 };
 
@@ -290,7 +290,9 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 	    .environment = environ_lines,
 	    .message = job->message,
 	    .output = -1,
-	    .directory = mailbox ? NULL : place->home[0] != 0 ? place->home : "/",
+	    .directory = mailbox               ? NULL
+			 : place->home[0] != 0 ? place->home
+					       : "/",
 	    .handshake = mailbox && purpose == DELIVER,
 	    .gentle = mailbox};
 	if (spawn(&copy->helper, &order))
@@ -313,7 +315,8 @@ report(const struct job *job, const struct copy *copy, const struct answer *answ
 		if (*c == '\n')
 			*c = c[1] == 0 ? ' ' : '/';
 	log_event(LOG_WARNING, "said", "id=%s to=<%s> text=\"%s\"", job->envelope->id,
-	    log_word(to, sizeof to, job->envelope->addresses[copy->places[0]->address]), log_text(said, sizeof said, text));
+	    log_word(to, sizeof to, job->envelope->addresses[copy->places[0]->address]),
+	    log_text(said, sizeof said, text));
 }
 
 /* What a killed deliver may have left in a Maildir.  (An mbox has a guard of its own.) */

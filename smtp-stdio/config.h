@@ -47,7 +47,7 @@ enum keyword {
 enum config_users {
 	USERS_ANY,
 	USERS_PASSWD,
-	USERS_NSS, /* and who else is known by nsswitch.conf(5) */
+	USERS_NSS,       /* and who else is known by nsswitch.conf(5) */
 	USERS_DIRECTORY, /* the value is the pattern of a directory */
 	USERS_NONE,      /* no mail is taken */
 };
@@ -58,8 +58,7 @@ struct config {
 	const char *domains[DOMAINS_MAX];
 	size_t domains_count; /* 0: every domain */
 	enum config_users users;
-	uint64_t
-	    number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1;
+	uint64_t number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1;
 				 RecipientDelimiter's character, or 0 */
 	/* Where a keyword was set last: by the file or by -o; for "duplicate". */
 	const char *source[KEYWORDS];

@@ -51,12 +51,12 @@ enum {
 				    file: two thousand addresses.  sendmail takes 8192 */
 	ALIAS_LINE_MAX = ALIAS_ENTRY_MAX, /* octets of a line, which may have all of them */
 	ALIAS_TARGET_MAX = 1024,          /* octets of a target; as VALUE_MAX */
-	ALIAS_NAMES_MAX = 5, /* user+ext@domain, user+ext, user@domain, user, @domain */
-	NEW_PATH_MAX = 254,      /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
+	ALIAS_NAMES_MAX = 5,      /* user+ext@domain, user+ext, user@domain, user, @domain */
+	NEW_PATH_MAX = 254,       /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
 				    path has 256 with its brackets */
-	NAMES_MOST = 1000, /* that an address stands for, and their places; Postfix's
+	NAMES_MOST = 1000,        /* that an address stands for, and their places; Postfix's
 			      virtual_alias_expansion_limit */
-	ALIAS_DEPTH = 10,  /* aliases of aliases; Sendmail's MAXRCRSN */
+	ALIAS_DEPTH = 10,         /* aliases of aliases; Sendmail's MAXRCRSN */
 	PLACES_MOST = NAMES_MOST, /* of a message */
 
 	/* The log. */
@@ -109,7 +109,7 @@ enum {
 	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
 	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
 	EXEC_LIMIT = 10,        /* s from vfork to exec, which take 0.1 ms */
-	NSS_LIMIT = 60, /* s for getent; a fifth of what a client waits for RCPT's reply: RFC 5321
+	NSS_LIMIT = 60,   /* s for getent; a fifth of what a client waits for RCPT's reply: RFC 5321
 			   4.5.3.2.3 */
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */

@@ -20,8 +20,8 @@ struct place {
 	size_t address; /* which one of the envelope's it is for */
 	uid_t uid;      /* whom to become, never 0 */
 	gid_t gid;
-	gid_t extra;                /* MailGroup, or (gid_t)-1 */
-	char user[LOCAL_MAX + 1];   /* as it was looked up, without the extension */
+	gid_t extra;                   /* MailGroup, or (gid_t)-1 */
+	char user[LOCAL_MAX + 1];      /* as it was looked up, without the extension */
 	char extension[LOCAL_MAX + 1]; /* as the client wrote it: what is behind the '+', or "" */
 	char domain[DOMAIN_MAX + 1];
 	char home[PATH_OCTETS]; /* the directory of the user, or "" */

@@ -75,7 +75,7 @@ struct name {
 struct search {
 	const struct config *config;
 	struct places *places;
-	const char **text; /* of the reply */
+	const char **text;  /* of the reply */
 	const char *domain; /* of a name without one */
 	size_t count;
 	struct name names[NAMES_MOST];
@@ -170,7 +170,8 @@ add_user(struct search *s, const char *address)
 	local[len] = 0;
 	enum verdict verdict = users_find(s->config, place, local, s->text);
 	/* Somebody reads their mail (RFC 5321 4.5.1), and nobody is root here. */
-	if (verdict == VERDICT_NEVER && (is_local(address, "postmaster") || is_local(address, "root")))
+	if (verdict == VERDICT_NEVER &&
+	    (is_local(address, "postmaster") || is_local(address, "root")))
 		verdict = users_postmaster(s->config, place, s->text);
 	s->places->count += verdict == VERDICT_YES;
 	return verdict;
@@ -192,15 +193,14 @@ add_forward(struct search *s, const char *address)
 
 /* It runs as the owner of the file that names it: who can write there can do what it does. */
 static enum verdict
-add_command(struct search *s, const char *address, const char *command,
-    const struct alias_entry *entry)
+add_command(
+    struct search *s, const char *address, const char *command, const struct alias_entry *entry)
 {
 	struct place *place = next_place(s, address);
 
 	if (place == NULL)
 		return no_room(s);
-	enum verdict verdict =
-	    users_command(s->config, place, entry->owner, entry->group, s->text);
+	enum verdict verdict = users_command(s->config, place, entry->owner, entry->group, s->text);
 	place->kind = PLACE_COMMAND;
 	(void)strcpy(place->text, command); /* ALIAS_TARGET_MAX at most */
 	s->places->count += verdict == VERDICT_YES;
@@ -300,8 +300,8 @@ include(struct search *s, size_t at, const char *path)
 
 	if (aliases_include(path, &entry) == ALIAS_WRONG)
 		return wrong(s, path, entry.line, entry.why);
-	while (verdict == VERDICT_YES &&
-	       (kind = targets_next(&entry.targets, &target)) != TARGET_END)
+	while (
+	    verdict == VERDICT_YES && (kind = targets_next(&entry.targets, &target)) != TARGET_END)
 		verdict = add_target(s, at, kind, &target, path, &entry);
 	return verdict;
 }
@@ -315,8 +315,8 @@ reply(struct search *s, size_t at, struct alias_entry *entry, const struct targe
 
 	if (s->count != at + 1 || s->places->count != 0 ||
 	    targets_next(&entry->targets, &other) != TARGET_END)
-		return wrong(s, s->config->text[KEY_ALIASES], target->line,
-		    "error: beside another target");
+		return wrong(
+		    s, s->config->text[KEY_ALIASES], target->line, "error: beside another target");
 	(void)strcpy(text, target->text);
 	*s->text = text;
 	return target->verdict;
@@ -330,8 +330,8 @@ add_targets(struct search *s, size_t at, struct alias_entry *entry)
 	enum verdict verdict = VERDICT_YES;
 	enum target_kind kind;
 
-	while (verdict == VERDICT_YES &&
-	       (kind = targets_next(&entry->targets, &target)) != TARGET_END)
+	while (
+	    verdict == VERDICT_YES && (kind = targets_next(&entry->targets, &target)) != TARGET_END)
 		verdict = kind == TARGET_ERROR     ? reply(s, at, entry, &target)
 			  : kind == TARGET_INCLUDE ? include(s, at, target.text)
 						   : add_target(s, at, kind, &target, path, entry);
@@ -461,8 +461,7 @@ recipient_find(
 	s.count = 1;
 	places->count = 0;
 	(void)snprintf(s.names[0].text, sizeof s.names[0].text, "%s%s%s", address,
-	    strchr(address, '@') == NULL ? "@" : "",
-	    strchr(address, '@') == NULL ? s.domain : "");
+	    strchr(address, '@') == NULL ? "@" : "", strchr(address, '@') == NULL ? s.domain : "");
 	if (!is_served(config, domain_of(&s, s.names[0].text))) {
 		*text = no_relay;
 		return VERDICT_NEVER;

@@ -152,8 +152,8 @@ add_recipient(struct monitor *m, const struct places *new)
 bool
 serve_rcpt(struct monitor *m, const struct request *request)
 {
-	struct places new = {.at = m->places + m->places_count,
-	    .room = PLACES_MOST - m->places_count};
+	struct places new = {
+	    .at = m->places + m->places_count, .room = PLACES_MOST - m->places_count};
 	char *address = m->addresses[m->count];
 	const char *text = "", *against = NULL;
 
@@ -197,8 +197,8 @@ bool
 serve_verify(struct monitor *m, const struct request *request)
 {
 	/* Behind those of the message, where nothing is yet. */
-	struct places found = {.at = m->places + m->places_count,
-	    .room = PLACES_MOST - m->places_count};
+	struct places found = {
+	    .at = m->places + m->places_count, .room = PLACES_MOST - m->places_count};
 	char address[MAILBOX_MAX + 1], path[MAILBOX_MAX + 3];
 	const char *text = "";
 
@@ -405,7 +405,8 @@ places_end(const struct monitor *m, size_t address)
 static struct place *
 only_place(struct monitor *m, size_t address)
 {
-	return places_end(m, address) - m->first[address] == 1 ? &m->places[m->first[address]] : NULL;
+	return places_end(m, address) - m->first[address] == 1 ? &m->places[m->first[address]]
+							       : NULL;
 }
 
 /* By LMTP: to the places of the next recipient, and for all who have the same one mailbox (RFC 2033

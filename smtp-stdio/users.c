@@ -271,8 +271,8 @@ users_path(struct place *place, const char *path, const char **text)
 }
 
 enum verdict
-users_command(const struct config *config, struct place *place, uid_t uid, gid_t gid,
-    const char **text)
+users_command(
+    const struct config *config, struct place *place, uid_t uid, gid_t gid, const char **text)
 {
 	struct identity who = {.uid = geteuid(), .gid = getegid()};
 	const char *name = config->text[KEY_FORWARD_USER];

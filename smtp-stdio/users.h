@@ -24,8 +24,7 @@ enum verdict users_find(
     const struct config *config, struct place *place, const char *local, const char **text);
 
 /* The place of the postmaster's mail where nobody has that name: Postmaster's. */
-enum verdict users_postmaster(
-    const struct config *config, struct place *place, const char **text);
+enum verdict users_postmaster(const struct config *config, struct place *place, const char **text);
 
 /* The place that is the mailbox at `path`, which belongs to no user: its owner writes it, or, where
    it is missing, the owner of the directory that it is to be made in. */
@@ -33,7 +32,7 @@ enum verdict users_path(struct place *place, const char *path, const char **text
 
 /* The place of a command, or an address elsewhere, from an alias: `uid` and `gid` run it, or, where
    that is root, ForwardUser; without root we do. */
-enum verdict users_command(const struct config *config, struct place *place, uid_t uid, gid_t gid,
-    const char **text);
+enum verdict users_command(
+    const struct config *config, struct place *place, uid_t uid, gid_t gid, const char **text);
 
 #endif
