@@ -33,8 +33,10 @@ enum {
 	ANSWER_TEXT_MAX = 400,     /* text of an answer; leaves room for code and CRLF in a
 	                                       reply line */
 	ANSWER_MAX = 1 + ANSWER_TEXT_MAX,
-	HELLO_MAX = 6 + DOMAIN_MAX, /* "ESMTP " and the name */
-	FROM_MAX = 1 + MAILBOX_MAX, /* how the message is sent, and the return path */
+	HELLO_MAX = 6 + DOMAIN_MAX,               /* "ESMTP " and the name */
+	FROM_DIGITS = 10,                         /* of the declared size, at most SIZE_MOST */
+	FROM_MAX = 3 + FROM_DIGITS + MAILBOX_MAX, /* how the message is sent, its size, the return
+						     path, and blanks between them */
 
 	/* Configuration. */
 	CONFIG_MAX = 65536, /* octets of the file */

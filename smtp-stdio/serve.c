@@ -59,20 +59,21 @@ static const char dash[] = "5.1.7 a sender that begins with - is not taken here"
 bool
 serve_from(struct monitor *m, const struct request *request)
 {
-	const unsigned char *path = request->data + 1;
-	size_t len = request->len - 1;
+	struct request_from from;
 
-	unsigned form = request->data[0] - (unsigned)'0';
-
-	m->utf8 = (form & FORM_UTF8) != 0;
-	m->binary = (form & FORM_BINARY) != 0;
+	if (!request_from(request, &from))
+		return false;
+	m->utf8 = (from.form & FORM_UTF8) != 0;
+	m->binary = (from.form & FORM_BINARY) != 0;
+	m->declared = from.size;
 	if (m->messages >= m->config->number[KEY_MESSAGE_LIMIT] ||
-	    (len > 0 && !recipient_rule(path, len, false)) ||
-	    (!m->utf8 && !utf8_is_ascii(path, len)))
+	    from.size > m->config->number[KEY_SIZE_LIMIT] ||
+	    (from.len > 0 && !recipient_rule(from.path, from.len, false)) ||
+	    (!m->utf8 && !utf8_is_ascii(from.path, from.len)))
 		return false;
 	forget(m);
-	memcpy(m->sender, path, len);
-	m->sender[len] = 0;
+	memcpy(m->sender, from.path, from.len);
+	m->sender[from.len] = 0;
 	m->begun = clock_now();
 	(void)snprintf(m->id, sizeof m->id, "%s.%u", m->session_id, m->messages + 1);
 	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-') {

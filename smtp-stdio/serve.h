@@ -49,6 +49,7 @@ struct monitor {
 	/* the message */
 	char sender[MAILBOX_MAX + 1];
 	bool utf8, binary; /* it was sent with SMTPUTF8, BODY=BINARYMIME */
+	uint64_t declared; /* its size, or 0 */
 	char id[SESSION_ID_MAX + sizeof ".999999"];
 	size_t count;
 	struct recipient recipients[RECIPIENTS_MOST];
