@@ -13,7 +13,6 @@
 #include "spawn.h"
 
 enum {
-	ENVIRONMENT = 8,
 	UNIQUE_OCTETS = 64,
 	/* deliver -L -n unique -m -c 3 -f sender -- mailbox, and -r recipient for each */
 	ARGUMENTS = 16 + 2 * RECIPIENTS_MOST,
@@ -170,61 +169,37 @@ command_arguments(const struct job *job, const struct copy *copy, const char **a
 	argv[n] = NULL;
 }
 
-/* What a client said, for an environment: every octet that a shell could take for more than a letter
-   is made a '_'.  What is left is what Postfix lets pass, and characters that are not ASCII. */
+/* A foreign command knows what there is to know, and deliver nothing, for it is told all. */
 static void
-clean(char *value)
+tell(const struct job *job, const struct copy *copy, struct environment *environment)
 {
-	static const char plain[] = "!@%-_+=:,./0123456789abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	struct facts facts = *job->envelope->facts;
 
-	for (char *c = value; *c != 0; c++)
-		if ((unsigned char)*c < 0x80 && strchr(plain, *c) == NULL)
-			*c = '_';
-}
-
-/* The environment of a helper is made here, of nothing that was inherited. */
-static void
-environment(const struct envelope *envelope, const struct recipient *recipient, char **out)
-{
-	static char lines[ENVIRONMENT][PATH_OCTETS + 16];
-	const struct {
-		const char *name, *value;
-		bool said; /* by the client */
-	} variables[] = {{"PATH=", "/usr/local/bin:/usr/bin:/bin", false},
-	    {"HOME=", recipient->home, false}, {"USER=", recipient->user, true},
-	    {"LOGNAME=", recipient->user, true}, {"SENDER=", envelope->sender, true},
-	    {"RECIPIENT=", recipient->address, true}};
-	size_t n = sizeof variables / sizeof *variables;
-
-	for (size_t i = 0; i < n; i++) {
-		(void)snprintf(
-		    lines[i], sizeof *lines, "%s%s", variables[i].name, variables[i].value);
-		if (variables[i].said)
-			clean(lines[i] + strlen(variables[i].name));
-		out[i] = lines[i];
-	}
-	out[n] = NULL;
+	recipient_facts(copy->first, &facts);
+	environment_make(environment, &facts);
+	if (!copy->first->foreign)
+		environment->variables[0] = NULL;
 }
 
 static bool
 start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
 	static const char *argv[ARGUMENTS];
-	char *environ_lines[ENVIRONMENT + 1];
+	static struct environment environment;
 	bool foreign = copy->first->foreign;
 
 	if (foreign)
 		command_arguments(job, copy, argv);
 	else
 		deliver_arguments(job, copy, purpose, argv);
-	environment(job->envelope, copy->first, environ_lines);
+	tell(job, copy, &environment);
 	const struct spawn_order order = {.uid = copy->first->uid,
 	    .gid = copy->first->gid,
 	    .extra = copy->first->extra,
 	    .argv = (char *const *)(uintptr_t)argv,
-	    .environment = environ_lines,
+	    .environment = environment.variables,
 	    .message = job->message,
+	    .output = -1,
 	    .directory = !foreign                    ? NULL
 			 : copy->first->home[0] != 0 ? copy->first->home
 						     : "/",
@@ -245,12 +220,9 @@ report(const struct job *job, const struct copy *copy, const struct answer *answ
 
 	if (answer->verdict == VERDICT_YES)
 		return;
-	(void)strcpy(text, copy->helper.said);
-	for (char *c = text; *c != 0; c++)
-		if (*c == '\n')
-			*c = c[1] == 0 ? ' ' : '/';
 	log_event(LOG_WARNING, "said", "id=%s to=<%s> text=\"%s\"", job->envelope->id,
-	    log_word(to, sizeof to, copy->first->address), log_text(said, sizeof said, text));
+	    log_word(to, sizeof to, copy->first->address),
+	    log_text(said, sizeof said, spawn_said(&copy->helper, text)));
 }
 
 static bool

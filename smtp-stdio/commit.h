@@ -5,12 +5,14 @@
 #define COMMIT_H
 
 #include "config.h"
+#include "environment.h"
 #include "recipient.h"
 #include "request.h"
 
 struct envelope {
-	const char *id;     /* of the message, for the log */
-	const char *sender; /* "" for the null path */
+	const char *id;            /* of the message, for the log */
+	const char *sender;        /* "" for the null path */
+	const struct facts *facts; /* without a recipient, for a foreign command */
 	struct recipient *recipients;
 	size_t count;     /* at least 1 */
 	unsigned message; /* how many this process has seen; makes names unique */

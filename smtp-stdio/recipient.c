@@ -418,3 +418,23 @@ recipient_find(const struct config *config, const unsigned char *mailbox, size_t
 	return config->text[KEY_ALIASES] != NULL ? find_alias(config, r, text)
 						 : find_mailbox(config, r, text);
 }
+
+void
+recipient_facts(const struct recipient *r, struct facts *facts)
+{
+	static char whole[MAILBOX_MAX + 1], local[LOCAL_MAX + 1];
+	const char *at = strrchr(r->address, '@');
+	bool forward = r->forward[0] != 0; /* `user` is ForwardUser */
+
+	if (forward)
+		copy_small(local, r->address,
+		    at != NULL ? (size_t)(at - r->address) : strlen(r->address), LOCAL_MAX);
+	facts->local = forward ? local : r->user;
+	facts->domain = r->domain;
+	facts->extension = "";
+	(void)snprintf(whole, sizeof whole, "%s@%s", facts->local, r->domain);
+	facts->recipient = whole;
+	facts->original = r->address;
+	facts->user = r->user;
+	facts->home = r->home;
+}

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "environment.h"
 #include "limits.h"
 #include "request.h"
 
@@ -47,5 +48,8 @@ bool recipient_rule(const unsigned char *mailbox, size_t len, bool name_only);
  */
 enum verdict recipient_find(const struct config *config, const unsigned char *mailbox, size_t len,
     struct recipient *recipient, const char **text);
+
+/* Fill in what a program is told of a recipient, and of the user that it runs as.  Stands until the next call. */
+void recipient_facts(const struct recipient *recipient, struct facts *facts);
 
 #endif

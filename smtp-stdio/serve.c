@@ -85,6 +85,32 @@ serve_from(struct monitor *m, const struct request *request)
 	return true;
 }
 
+/* How the message came, as RFC 3848 and RFC 6531 4.3 name it. */
+static const char *
+protocol_of(const struct monitor *m)
+{
+	if (!m->utf8)
+		return m->protocol;
+	return m->config->number[KEY_PROTOCOL] ? "UTF8LMTP" : "UTF8SMTP";
+}
+
+/* What programs may know of the message, and of its recipient if it is to be one. */
+static struct facts
+facts_of(const struct monitor *m, const struct recipient *recipient)
+{
+	struct facts facts = {.id = m->id,
+	    .sender = m->sender,
+	    .size = m->declared,
+	    .address = m->peer->address,
+	    .helo = m->helo,
+	    .protocol = protocol_of(m),
+	    .hostname = m->config->text[KEY_HOSTNAME]};
+
+	if (recipient != NULL)
+		recipient_facts(recipient, &facts);
+	return facts;
+}
+
 static void
 refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const char *text)
 {
@@ -194,15 +220,6 @@ serve_pause(struct monitor *m, const struct request *request)
 	return true;
 }
 
-/* How the message came, as RFC 3848 and RFC 6531 4.3 name it. */
-static const char *
-protocol_of(const struct monitor *m)
-{
-	if (!m->utf8)
-		return m->protocol;
-	return m->config->number[KEY_PROTOCOL] ? "UTF8LMTP" : "UTF8SMTP";
-}
-
 /* The message begins: with our own line.  A blank as its first octet would continue that line, so
    the header then ends there. */
 static bool
@@ -298,7 +315,9 @@ static void
 deliver(struct monitor *m, struct recipient *recipients, size_t count)
 {
 	const char *late = too_late(m);
-	const struct envelope envelope = {m->id, m->sender, recipients, count, ++m->deliveries};
+	const struct facts facts = facts_of(m, NULL);
+	const struct envelope envelope = {
+	    m->id, m->sender, &facts, recipients, count, ++m->deliveries};
 
 	if (late != NULL)
 		answer_set(&m->answer, VERDICT_LATER, late);

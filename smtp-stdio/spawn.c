@@ -43,6 +43,7 @@ stand_apart(void)
 static _Noreturn void
 child(const struct spawn_order *order, int message, int says, int hand)
 {
+	int output = order->output >= 0 ? order->output : says;
 	static const char cannot_become[] =
 	    "4.3.0 mailbox cannot be opened now\ncannot become the recipient\n";
 	static const char cannot_exec[] =
@@ -57,7 +58,7 @@ child(const struct spawn_order *order, int message, int says, int hand)
 	if (sigaction(SIGTERM, &normal, NULL) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
 	    rlimits_usual_files() < 0 || stand_apart() < 0 ||
 	    sigaction(SIGPIPE, &normal, NULL) < 0 || sigaction(SIGXFSZ, &normal, NULL) < 0 ||
-	    dup2(message, 0) < 0 || dup2(says, 1) < 0 || dup2(says, 2) < 0)
+	    dup2(message, 0) < 0 || dup2(output, 1) < 0 || dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)
@@ -91,9 +92,10 @@ close_pair(int pair[2])
 __attribute__((noinline)) static int /* none of its variables stands in the frame of vfork */
 reopen(int message)
 {
-	char name[32];
+	char name[32] = "/dev/null";
 
-	(void)snprintf(name, sizeof name, "/proc/self/fd/%d", message);
+	if (message >= 0)
+		(void)snprintf(name, sizeof name, "/proc/self/fd/%d", message);
 	return open(name, O_RDONLY | O_CLOEXEC);
 }
 
@@ -125,6 +127,7 @@ spawn(struct helper *helper, const struct spawn_order *order)
 
 	helper->uid = order->uid;
 	helper->gentle = order->gentle;
+	helper->rest = order->rest;
 	helper->said_len = 0;
 	if (pipe2(says, O_CLOEXEC) < 0 || fcntl(says[0], F_SETFL, O_NONBLOCK) < 0 ||
 	    (order->handshake && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) < 0) ||
@@ -166,28 +169,44 @@ listen_to(struct helper *helper)
 	return true;
 }
 
-/* Until there is something on `fd`, taking in what the helper says meanwhile; with no `fd` (-1), until
-   it has nothing more to say.  False at the deadline. */
+/* Until there is something on `fd` or the other one, taking in what the helper says meanwhile; with no
+   `fd` (-1), until it has nothing more to say.  False at the deadline. */
 static bool
-attend(struct helper *helper, int fd, int64_t deadline)
+attend(struct helper *helper, int fd, int other, int64_t deadline)
 {
 	bool saying = true;
 
 	while (fd >= 0 || saying) {
-		struct pollfd fds[] = {{fd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}};
-		int n = poll(fds, 2, clock_left(deadline));
+		struct pollfd fds[] = {
+		    {fd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}, {other, POLLIN, 0}};
+		int n = poll(fds, 3, clock_left(deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return false;
-		if (fds[0].revents == 0 && clock_left(deadline) == 0)
+		bool there = fds[0].revents != 0 || fds[2].revents != 0;
+		if (!there && clock_left(deadline) == 0)
 			return false; /* it only talks */
 		if (fds[1].revents != 0)
 			saying = listen_to(helper);
-		if (fds[0].revents != 0)
+		if (there)
 			break;
 	}
 	return true;
+}
+
+bool
+spawn_attend(struct helper *helper, int fd, int64_t deadline)
+{
+	return attend(helper, fd, helper->pidfd, deadline);
+}
+
+bool
+spawn_has_ended(const struct helper *helper)
+{
+	struct pollfd fd = {helper->pidfd, POLLIN, 0};
+
+	return poll(&fd, 1, 0) == 1;
 }
 
 bool
@@ -195,7 +214,7 @@ spawn_hear(struct helper *helper, char want, int64_t deadline)
 {
 	char heard = 0;
 
-	return attend(helper, helper->hand, deadline) && read(helper->hand, &heard, 1) == 1 &&
+	return attend(helper, helper->hand, -1, deadline) && read(helper->hand, &heard, 1) == 1 &&
 	       heard == want;
 }
 
@@ -232,7 +251,7 @@ spawn_call_off(struct helper *helper)
 static bool
 await(struct helper *helper, int64_t deadline)
 {
-	if (!attend(helper, helper->pidfd, deadline))
+	if (!attend(helper, helper->pidfd, -1, deadline))
 		return false;
 	(void)listen_to(helper); /* its last words */
 	return true;
@@ -306,9 +325,12 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	hang_up(helper);
 	bool over = !await(helper, deadline);
 	bool ended = !over || stop(helper, deadline);
+	if (ended && helper->rest)
+		kill_group(helper, SIGKILL);
 	int status = ended ? reap(helper) : SIGKILL; /* of one that is left behind: later */
 	struct meaning meaning = meaning_of(status);
 	helper->killed = ended && !WIFEXITED(status);
+	helper->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	(void)close(helper->says);
 	if (helper->pidfd >= 0)
 		(void)close(helper->pidfd);
@@ -324,4 +346,14 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	else
 		answer_set(answer, meaning.verdict, own ? helper->said : meaning.text);
 	helper->said[line] = end;
+}
+
+const char *
+spawn_said(const struct helper *helper, char text[HELPER_SAYS_MAX + 1])
+{
+	(void)strcpy(text, helper->said);
+	for (char *c = text; *c != 0; c++)
+		if (*c == '\n')
+			*c = c[1] == 0 ? ' ' : '/';
+	return text;
 }

@@ -18,8 +18,9 @@ struct helper {
 	int says; /* what it writes to standard output and error */
 	int hand; /* the handshake of deliver -c, or -1 */
 	uid_t uid;
-	bool gentle; /* as in the order */
-	bool killed; /* set by spawn_end: a signal ended it */
+	bool gentle, rest; /* as in the order */
+	bool killed;       /* set by spawn_end: a signal ended it */
+	int status; /* and as a shell has it: 128 and the signal's number, or its exit status */
 	size_t said_len;
 	char said[HELPER_SAYS_MAX + 1];
 };
@@ -34,7 +35,9 @@ struct spawn_order {
 	char *const *argv; /* argv[0] is the absolute path */
 	char *const *environment;
 	const char *directory; /* to run in; NULL: as we do */
-	int message;           /* the helper's standard input, from its start */
+	int message;           /* the helper's standard input, from its start; -1: it has none */
+	int output;            /* its standard output; -1: that is what it says, like its errors */
+	bool rest;             /* at its end, end what it started and left behind */
 	bool handshake;
 	bool gentle; /* deliver: it undoes its work when it is hung up on, and is never killed */
 };
@@ -44,6 +47,12 @@ bool spawn(struct helper *helper, const struct spawn_order *order);
 
 /* Wait for that octet on the handshake; false if another came, or the end of it, or the deadline. */
 bool spawn_hear(struct helper *helper, char want, int64_t deadline);
+
+/* Wait until there is something on `fd`, or the end of it, or the helper has ended.  False at the deadline. */
+bool spawn_attend(struct helper *helper, int fd, int64_t deadline);
+
+/* It has ended, or that cannot be seen. */
+bool spawn_has_ended(const struct helper *helper);
 
 /* Say one octet; false if the helper is gone. */
 bool spawn_say(struct helper *helper, char octet);
@@ -59,5 +68,8 @@ void spawn_call_off(struct helper *helper);
  * enhanced code of that class, becomes the text; otherwise a fixed one that begins with such a code.
  */
 void spawn_end(struct helper *helper, int64_t deadline, struct answer *answer);
+
+/* All that it said, its lines joined by slashes. */
+const char *spawn_said(const struct helper *helper, char text[HELPER_SAYS_MAX + 1]);
 
 #endif

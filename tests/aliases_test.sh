@@ -445,11 +445,24 @@ testTheCommandIsGivenTheMessageAndTheNewAddress() {
 	printf '<%s>\n' -i -f '"a b$x"@client.test' -- New@else.test >want
 	assertTrue "arguments: $(cat "$BOX/arguments")" "cmp want $BOX/arguments"
 	cat >want <<-END
+		CLIENT_ADDRESS=local
+		CLIENT_HELO=client.test
+		CLIENT_PROTOCOL=SMTP
+		DOMAIN=mx.test
+		EXT=
+		EXTENSION=
 		HOME=$home
+		HOST=mx.test
+		HOSTNAME=mx.test
+		LOCAL=fw
 		LOGNAME=$user
+		ORIGINAL_RECIPIENT=Fw@mx.test
 		PATH=/usr/local/bin:/usr/bin:/bin
-		RECIPIENT=Fw@mx.test
+		QUEUE_ID=$(sed -n 's/^delivered .* id=\([^ ]*\) .*/\1/p' log)
+		RECIPIENT=fw@mx.test
 		SENDER=_a_b_x_@client.test
+		SHELL=/bin/sh
+		SIZE=
 		USER=$user
 	END
 	assertTrue "environment: $(cat "$BOX/environment")" "cmp want $BOX/environment"

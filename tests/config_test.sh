@@ -528,6 +528,26 @@ testDeliverPathIsWhatDelivers() {
 	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/absent" \
 		-o "Mailbox $BOX/in/" >heard 2>log
 	assertEquals "451 4.3.0 mailbox cannot be opened now" "$(reply 6)"
+# deliver is told all that it needs by its arguments.
+testDeliverHasNoEnvironment() {
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" -o "Mailbox $BOX/in/" >heard 2>log
+	assertTrue "it ran" "grep -qx '<$BOX/in/>' $BOX/arguments"
+	assertEquals "" "$(grep -v '^PWD=' "$BOX/environment")"
+}
+
+testSeveralFiltersAndChecksStandInTheirOrder() {
+	printf 'Filter /bin/a\nCheck /bin/x\nFilter /bin/b  b\nCheck /bin/y\nfilter /bin/a\n' >conf
+	shows $'Filter /bin/a\nFilter /bin/b  b\nFilter /bin/a' -C conf
+	shows $'Check /bin/x\nCheck /bin/y' -C conf
+	shows $'Filter /bin/c' -C conf -o 'Filter /bin/c'
+	shows $'Check /bin/x\nCheck /bin/y' -C conf -o 'Filter /bin/c'
+	printf 'Filter /bin/x\n%.0s' {1..16} >conf
+	shows "$(printf 'Filter /bin/x\n%.0s' {1..16})" -C conf
+	echo 'Filter /bin/x' >>conf
+	stops "conf:17: Filter: too many commands" -C conf
+	stops "-o:1: Check: too many words" -o "Check /bin/x $(seq -s ' ' 32)"
+}
+
 }
 
 # ---- DeliverCommand -----------------------------------------------------------------------------
@@ -549,7 +569,8 @@ testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 		HOME=
 		LOGNAME=ann+tag
 		PATH=/usr/local/bin:/usr/bin:/bin
-		RECIPIENT=Ann+Tag@X.test
+		QUEUE_ID=$(sed -n 's/^delivered .* id=\([^ ]*\) .*/\1/p' log)
+		RECIPIENT=ann+tag@x.test
 		SENDER=Sender@client.test
 		USER=ann+tag
 	EOF
@@ -557,11 +578,23 @@ testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 	assertEquals "as whom" "$OWNER" "$(cat "$BOX/uid")"
 	printf 'Subject: settings\n\ntext\n' >want
 	sed '1,/;$/{/^Received: /,/;$/d}' "$BOX/message" | tail -n 3 >got
+		CLIENT_ADDRESS=local
+		CLIENT_HELO=client.test
+		CLIENT_PROTOCOL=ESMTP
+		DOMAIN=x.test
+		EXT=
+		EXTENSION=
 	assertTrue "message" "cmp want got"
+		HOST=x.test
+		HOSTNAME=mx.test
+		LOCAL=ann+tag
 	assertTrue "trace" "head -n 1 $BOX/message | grep -q '^Received: from client.test\$'"
+		ORIGINAL_RECIPIENT=Ann+Tag@X.test
 	says "EHLO x" "MAIL FROM:<>" "RCPT TO:<a@x.test>" DATA . QUIT |
 		session -o "DeliverCommand $T/mda/run %s"
 	assertEquals "no sender is an empty argument" "<>" "$(cat "$BOX/arguments")"
+		SHELL=/bin/sh
+		SIZE=
 }
 
 testNoAddressBecomesAnOptionOfDeliverCommand() {

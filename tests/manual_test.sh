@@ -298,7 +298,7 @@ smtp-stdio/main.c: usage" "$(cd "$TOP" && awk '
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
 	local passed files=("$TOP"/smtp-stdio/!(listen|sockets|sources|journal|notify).c)
-	passed=$(grep -o '{"[A-Z]*=", ' "$TOP/smtp-stdio/commit.c" | tr -dc 'A-Z\n')
+	passed=$(grep -o '{"[A-Z_]*=", ' "$TOP/smtp-stdio/environment.c" | tr -dc 'A-Z_\n')
 	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
 		"$passed
 $(grep -oh 'getenv("[A-Z_]*")' "${files[@]}" | cut -d'"' -f2)
