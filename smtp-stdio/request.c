@@ -221,6 +221,7 @@ answer_code(const char *status)
 	    {"4.2.2", "452"},                   /* mailbox full */
 	    {"4.3.1", "452"},                   /* system full */
 	    {"4.5.3", "452"},                   /* too many recipients */
+	    {"4.7.1", "450"},                   /* a policy: RFC 5321 4.2.3 */
 	    {"5.1.3", "553"},                   /* mailbox name not allowed */
 	    {"5.2.2", "552"}, {"5.2.3", "552"}, /* message larger than the mailbox takes */
 	    {"5.3.4", "552"},                   /* message larger than the system takes */

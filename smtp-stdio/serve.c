@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "commit.h"
+#include "filter.h"
 #include "log.h"
 #include "received.h"
 #include "stop.h"
@@ -50,7 +51,7 @@ forget(struct monitor *m)
 	memset(m->has_answer, 0, m->count);
 	m->count = m->next = 0;
 	m->octets = 0;
-	m->failed = false;
+	m->failed = m->discarded = false;
 }
 
 /* It would become a word of a command line, and be taken for an option. */
@@ -125,6 +126,14 @@ refuse(struct monitor *m, const struct recipient *r, enum verdict verdict, const
 		(void)poll(NULL, 0, ERROR_PAUSE * 1000);
 }
 
+static bool
+passes_checks(struct monitor *m, const struct recipient *r)
+{
+	const struct facts facts = facts_of(m, r);
+
+	return filter_recipient(m->config, &facts, &m->answer) == FILTER_PASSED;
+}
+
 bool
 serve_rcpt(struct monitor *m, const struct request *request)
 {
@@ -150,6 +159,11 @@ serve_rcpt(struct monitor *m, const struct request *request)
 		yes = false; /* sendmail(1) takes lines: RFC 3030 3 */
 		verdict = VERDICT_NEVER;
 		text = "5.6.1 a binary message cannot be forwarded";
+	}
+	if (yes && !passes_checks(m, r)) {
+		yes = false;
+		verdict = m->answer.verdict;
+		text = m->answer.text;
 	}
 	if (yes) {
 		m->count++;
@@ -293,7 +307,10 @@ log_message(const struct monitor *m, const struct recipient *recipients, size_t 
 	bool yes = m->answer.verdict == VERDICT_YES;
 	int64_t ms = clock_now() - m->begun;
 
-	log_event(yes ? LOG_INFO : LOG_WARNING, yes ? "delivered" : "failed",
+	log_event(yes ? LOG_INFO : LOG_WARNING,
+	    !yes           ? "failed"
+	    : m->discarded ? "discarded"
+			   : "delivered",
 	    "id=%s helo=%s proto=%s from=<%s> to=%s size=%llu seconds=%lld.%03d reply=\"%s\"",
 	    m->id, m->helo, protocol_of(m), log_word(from, sizeof from, m->sender),
 	    show_recipients(to, recipients, count), (unsigned long long)m->octets,
@@ -333,6 +350,24 @@ deliver(struct monitor *m, struct recipient *recipients, size_t count)
 		answer_set(&m->answer, VERDICT_YES, text);
 		m->refusals = 0;
 	}
+}
+
+/* False: a filter has answered for all recipients. */
+static bool
+passes_filters(struct monitor *m)
+{
+	const struct facts facts = facts_of(m, m->count == 1 ? m->recipients : NULL);
+	char text[sizeof "2.0.0  discarded" + sizeof m->id];
+
+	if (m->failed || too_late(m) != NULL)
+		return true; /* deliver() says so */
+	enum filter_fate fate = filter_message(m->config, &facts, &m->spool, m->octets, &m->answer);
+	if (fate == FILTER_DISCARDED) {
+		m->discarded = true;
+		(void)snprintf(text, sizeof text, "2.0.0 %s discarded", m->id);
+		answer_set(&m->answer, VERDICT_YES, text);
+	}
+	return fate == FILTER_PASSED;
 }
 
 /* By LMTP: to the mailbox of the next recipient, for all who have it (RFC 2033 4.2). */
@@ -375,20 +410,36 @@ grant_answer(struct monitor *m, bool first)
 	m->extended = true;
 }
 
-bool
-serve_end(struct monitor *m, const struct request *request)
+/* The message is whole: what is done once, whoever it is for.  False: it is answered for all of them. */
+static bool
+finish_message(struct monitor *m, const struct request *request)
 {
 	if (m->state == STATE_RCPT && !begin_message(m, request)) /* an empty message */
 		m->failed = true;
-	if (m->state != STATE_EACH && !m->failed && !spool_seal(&m->spool)) {
+	if (!m->failed && !spool_seal(&m->spool)) {
 		log_error("message %s cannot be sealed: %s", m->id, strerror(errno));
 		m->failed = true;
 	}
-	bool first = m->next == 0, lmtp = m->config->number[KEY_PROTOCOL] != 0;
+	if (passes_filters(m))
+		return true;
+	for (size_t i = 0; i < m->count; i++) {
+		m->answers[i] = m->answer;
+		m->has_answer[i] = true;
+	}
+	return false;
+}
+
+bool
+serve_end(struct monitor *m, const struct request *request)
+{
+	bool first = m->state != STATE_EACH, lmtp = m->config->number[KEY_PROTOCOL] != 0;
+	bool answered = first && !finish_message(m, request);
+
 	if (lmtp) {
 		deliver_next(m);
 	} else {
-		deliver(m, m->recipients, m->count);
+		if (!answered)
+			deliver(m, m->recipients, m->count);
 		log_message(m, m->recipients, m->count);
 	}
 	if (!lmtp || m->next == m->count)

@@ -60,6 +60,7 @@ struct monitor {
 	struct spool spool;
 	uint64_t octets; /* without our own lines */
 	bool failed;     /* it could not be kept: it will be refused at its end */
+	bool discarded;  /* a filter has thrown it away */
 	int64_t begun;
 	struct answer answer;
 };

@@ -277,7 +277,7 @@ testAnErrorHasTheCodeAndTheTextThatAreWritten() {
 	gives '550 5.123.45 x' 'error:550 5.123.45 x'
 	gives '450 4.2.1 busy' 'error:450 busy' 'error:450 4.2.1 busy'
 	gives '451 4.3.0 x y' 'error:451 x y' 'error:  451	4.3.0   x	y'
-	gives '451 4.7.1 x' 'error:451 4.7.1 x'
+	gives '450 4.7.1 x' 'error:450 4.7.1 x'
 	gives '452 4.2.2 full' 'error:452 full'
 	gives '452 4.3.1 full' 'error:452 4.3.1 full'
 	gives '552 5.2.2 full' 'error:552 full'

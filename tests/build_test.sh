@@ -61,7 +61,8 @@ layers() {
 	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
 	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|environment|log|received|recipient|request|spool|stop|utf8|limits)\.h
+	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|environment|filter|log|received|recipient|request|spool|stop|utf8|limits)\.h
+	smtp-stdio/filter\.[ch]	(filter|config|environment|request|spool|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/commit\.[ch]	(commit|config|environment|recipient|request|clock|log|spawn)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h

@@ -211,6 +211,14 @@ testEveryKeywordInAFileIsShownAndReadAgain() {
 		Aliases /etc/mail/aliases
 		ForwardCommand /usr/bin/msmtp -f %s -- %r
 		ForwardUser mail
+		Filter /usr/bin/formail -I X-Spam-Flag:
+		Filter /usr/bin/spamc
+		FilterUser mail
+		FilterTimeout 3m
+		FilterSizeLimit 2M
+		Check /opt/one
+		Check /opt/two  a
+		CheckTimeout 10s
 	EOF
 	"$BIN/smtp-stdio" -C conf -T >once 2>err
 	assertEquals "status" 0 $?
@@ -369,7 +377,10 @@ testNumbersSizesAndTimesHaveTheirUnitsAndBounds() {
 		"DeliverTimeout 540" "DeliverTimeout 9m"
 	refuses "too large" "CommandTimeout 86401s" "SessionTimeout 25h" "CommandTimeout 2d" \
 		"DeliverTimeout 541" "DeliverTimeout 10m" "DeliverTimeout 1h"
-	for key in Command Session Deliver; do
+	takes "FilterTimeout 8m" "CheckTimeout 280s" "FilterSizeLimit 1K" "FilterSizeLimit 1G"
+	refuses "too large" "FilterTimeout 9m" "CheckTimeout 5m" "FilterSizeLimit 2G"
+	refuses "too small" "FilterTimeout 0" "CheckTimeout 0" "FilterSizeLimit 1023"
+	for key in Command Session Deliver Filter Check; do
 		takes "${key}Timeout 1" "${key}Timeout 1s"
 		refuses "want a number, with s, m, h or d behind it or nothing" "${key}Timeout 1K" \
 			"${key}Timeout 1S" "${key}Timeout 1.5h" "${key}Timeout m" "${key}Timeout 1 m"
@@ -517,17 +528,6 @@ testCreateMailboxNoMakesNothing() {
 	assertEquals "used" 2 "$(files "$BOX/in/new")"
 }
 
-testDeliverPathIsWhatDelivers() {
-	# It is told of CreateMailbox by -m, of Landlock by -L.
-	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
-		-o "Mailbox $BOX/in/" -o "Landlock require" >heard 2>log
-	assertEquals "<-L> <-m> <$BOX/in/>" "$(grep -x -e '<-[mL]>' -e '</.*>' "$BOX/arguments" | sort | xargs)"
-	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
-		-o "Mailbox $BOX/in/" -o "CreateMailbox no" >heard 2>log
-	assertEquals "<$BOX/in/>" "$(grep -x -e '<-[mL]>' -e '</.*>' "$BOX/arguments" | sort | xargs)"
-	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/absent" \
-		-o "Mailbox $BOX/in/" >heard 2>log
-	assertEquals "451 4.3.0 mailbox cannot be opened now" "$(reply 6)"
 # deliver is told all that it needs by its arguments.
 testDeliverHasNoEnvironment() {
 	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" -o "Mailbox $BOX/in/" >heard 2>log
@@ -548,6 +548,17 @@ testSeveralFiltersAndChecksStandInTheirOrder() {
 	stops "-o:1: Check: too many words" -o "Check /bin/x $(seq -s ' ' 32)"
 }
 
+testDeliverPathIsWhatDelivers() {
+	# It is told of CreateMailbox by -m, of Landlock by -L.
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
+		-o "Mailbox $BOX/in/" -o "Landlock require" >heard 2>log
+	assertEquals "<-L> <-m> <$BOX/in/>" "$(grep -x -e '<-[mL]>' -e '</.*>' "$BOX/arguments" | sort | xargs)"
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
+		-o "Mailbox $BOX/in/" -o "CreateMailbox no" >heard 2>log
+	assertEquals "<$BOX/in/>" "$(grep -x -e '<-[mL]>' -e '</.*>' "$BOX/arguments" | sort | xargs)"
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/absent" \
+		-o "Mailbox $BOX/in/" >heard 2>log
+	assertEquals "451 4.3.0 mailbox cannot be opened now" "$(reply 6)"
 }
 
 # ---- DeliverCommand -----------------------------------------------------------------------------
@@ -566,35 +577,35 @@ testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 	printf '<%s>\n' -u ann+tag x.test 'Ann+Tag@X.test' -f Sender@client.test %% a%u '*' >want
 	assertTrue "arguments" "cmp want $BOX/arguments"
 	cat >want <<-EOF
-		HOME=
-		LOGNAME=ann+tag
-		PATH=/usr/local/bin:/usr/bin:/bin
-		QUEUE_ID=$(sed -n 's/^delivered .* id=\([^ ]*\) .*/\1/p' log)
-		RECIPIENT=ann+tag@x.test
-		SENDER=Sender@client.test
-		USER=ann+tag
-	EOF
-	assertTrue "environment" "cmp want $BOX/environment"
-	assertEquals "as whom" "$OWNER" "$(cat "$BOX/uid")"
-	printf 'Subject: settings\n\ntext\n' >want
-	sed '1,/;$/{/^Received: /,/;$/d}' "$BOX/message" | tail -n 3 >got
 		CLIENT_ADDRESS=local
 		CLIENT_HELO=client.test
 		CLIENT_PROTOCOL=ESMTP
 		DOMAIN=x.test
 		EXT=
 		EXTENSION=
-	assertTrue "message" "cmp want got"
+		HOME=
 		HOST=x.test
 		HOSTNAME=mx.test
 		LOCAL=ann+tag
-	assertTrue "trace" "head -n 1 $BOX/message | grep -q '^Received: from client.test\$'"
+		LOGNAME=ann+tag
 		ORIGINAL_RECIPIENT=Ann+Tag@X.test
+		PATH=/usr/local/bin:/usr/bin:/bin
+		QUEUE_ID=$(sed -n 's/^delivered .* id=\([^ ]*\) .*/\1/p' log)
+		RECIPIENT=ann+tag@x.test
+		SENDER=Sender@client.test
+		SHELL=/bin/sh
+		SIZE=
+		USER=ann+tag
+	EOF
+	assertTrue "environment" "cmp want $BOX/environment"
+	assertEquals "as whom" "$OWNER" "$(cat "$BOX/uid")"
+	printf 'Subject: settings\n\ntext\n' >want
+	sed '1,/;$/{/^Received: /,/;$/d}' "$BOX/message" | tail -n 3 >got
+	assertTrue "message" "cmp want got"
+	assertTrue "trace" "head -n 1 $BOX/message | grep -q '^Received: from client.test\$'"
 	says "EHLO x" "MAIL FROM:<>" "RCPT TO:<a@x.test>" DATA . QUIT |
 		session -o "DeliverCommand $T/mda/run %s"
 	assertEquals "no sender is an empty argument" "<>" "$(cat "$BOX/arguments")"
-		SHELL=/bin/sh
-		SIZE=
 }
 
 testNoAddressBecomesAnOptionOfDeliverCommand() {
