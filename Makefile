@@ -76,7 +76,8 @@ DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/m
 PURE    = smtp-stdio/smtp smtp-stdio/verbs smtp-stdio/events smtp-stdio/command smtp-stdio/address \
 	smtp-stdio/literal smtp-stdio/body smtp-stdio/chunk smtp-stdio/header smtp-stdio/reply smtp-stdio/help smtp-stdio/word
 CODEC   = smtp-stdio/request smtp-stdio/utf8
-MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recipient smtp-stdio/users smtp-stdio/nss smtp-stdio/aliases smtp-stdio/targets \
+MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recipient smtp-stdio/users smtp-stdio/nss \
+	smtp-stdio/place smtp-stdio/aliases smtp-stdio/targets smtp-stdio/filter smtp-stdio/environment \
 	smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
@@ -162,7 +163,7 @@ TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8
 	$(addprefix $(unitdir):units/smtp-,stdio.socket stdio@.service listen.socket listen.service) \
 	$(patsubst %,$(unitdir)/%.d:units/10-hardening.conf,smtp-stdio@.service smtp-listen.service) \
 	$(sysusersdir):units/sysusers.d/smtp-stdio.conf $(tmpfilesdir):units/tmpfiles.d/smtp-stdio.conf \
-	$(addprefix $(datadir)/smtp-stdio:units/50-,system-users.conf forward.conf) \
+	$(addprefix $(datadir)/smtp-stdio:units/50-,system-users.conf forward.conf filter.conf) \
 	$(catalogdir):smtp-stdio/smtp-listen.catalog \
 	$(docdir):./README.md $(docdir):./LICENSE \
 	$(addprefix $(docdir)/examples:units/,smtp-stdio.conf smtp-stdio.xinetd inetd.conf tcpserver.run s6.run smtp-stdio.fail2ban)

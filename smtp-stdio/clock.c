@@ -4,6 +4,9 @@
 #include <limits.h>
 #include <time.h>
 
+const char clock_months[12][4] = {
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 int64_t
 clock_now(void)
 {

@@ -14,7 +14,6 @@
 #include "users.h"
 
 enum {
-	ENVIRONMENT = 8,
 	UNIQUE_OCTETS = 64,
 	/* deliver -L -n unique -m -c 3 -f sender -- mailbox, and -r recipient for each */
 	ARGUMENTS = 16 + 2 * RECIPIENTS_MOST,
@@ -233,48 +232,26 @@ foreign_arguments(const struct job *job, const char **argv)
 	}
 }
 
-/* What a client said, for an environment: every octet that a shell could take for more than a letter
-   is made a '_'.  What is left is what Postfix lets pass, and characters that are not ASCII. */
+/* A foreign command knows what there is to know, and deliver nothing, for it is told all. */
 static void
-clean(char *value)
+tell(const struct job *job, const struct copy *copy, struct environment *environment)
 {
-	static const char plain[] = "!@%-_+=:,./0123456789abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	struct facts facts = *job->envelope->facts;
 
-	for (char *c = value; *c != 0; c++)
-		if ((unsigned char)*c < 0x80 && strchr(plain, *c) == NULL)
-			*c = '_';
-}
+	const struct place *place = copy->places[0];
 
-/* The environment of a helper is made here, of nothing that was inherited. */
-static void
-environment(const struct envelope *envelope, const struct place *place, char **out)
-{
-	static char lines[ENVIRONMENT][PATH_OCTETS + 16];
-	const struct {
-		const char *name, *value;
-		bool said; /* by the client */
-	} variables[] = {{"PATH=", "/usr/local/bin:/usr/bin:/bin", false},
-	    {"HOME=", place->home, false}, {"USER=", place->user, true},
-	    {"LOGNAME=", place->user, true}, {"SENDER=", envelope->sender, true},
-	    {"RECIPIENT=", envelope->addresses[place->address], true}};
-	size_t n = sizeof variables / sizeof *variables;
-
-	for (size_t i = 0; i < n; i++) {
-		(void)snprintf(
-		    lines[i], sizeof *lines, "%s%s", variables[i].name, variables[i].value);
-		if (variables[i].said)
-			clean(lines[i] + strlen(variables[i].name));
-		out[i] = lines[i];
-	}
-	out[n] = NULL;
+	environment->variables[0] = NULL;
+	if (place->kind == PLACE_MAILBOX)
+		return;
+	place_facts(place, job->envelope->addresses[place->address], &facts);
+	environment_make(environment, &facts);
 }
 
 static bool
 start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
 	static const char *argv[ARGUMENTS];
-	char *environ_lines[ENVIRONMENT + 1];
+	static struct environment environment;
 	const struct place *place = copy->places[0];
 	bool mailbox = place->kind == PLACE_MAILBOX;
 
@@ -282,12 +259,12 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 		deliver_arguments(job, copy, purpose, argv);
 	else
 		foreign_arguments(job, argv);
-	environment(job->envelope, place, environ_lines);
+	tell(job, copy, &environment);
 	const struct spawn_order order = {.uid = place->uid,
 	    .gid = place->gid,
 	    .extra = place->extra,
 	    .argv = (char *const *)(uintptr_t)argv,
-	    .environment = environ_lines,
+	    .environment = environment.variables,
 	    .message = job->message,
 	    .output = -1,
 	    .directory = mailbox               ? NULL
@@ -310,13 +287,9 @@ report(const struct job *job, const struct copy *copy, const struct answer *answ
 
 	if (answer->verdict == VERDICT_YES)
 		return;
-	(void)strcpy(text, copy->helper.said);
-	for (char *c = text; *c != 0; c++)
-		if (*c == '\n')
-			*c = c[1] == 0 ? ' ' : '/';
 	log_event(LOG_WARNING, "said", "id=%s to=<%s> text=\"%s\"", job->envelope->id,
 	    log_word(to, sizeof to, job->envelope->addresses[copy->places[0]->address]),
-	    log_text(said, sizeof said, text));
+	    log_text(said, sizeof said, spawn_said(&copy->helper, text)));
 }
 
 /* What a killed deliver may have left in a Maildir.  (An mbox has a guard of its own.) */

@@ -5,12 +5,14 @@
 #define COMMIT_H
 
 #include "config.h"
+#include "environment.h"
 #include "place.h"
 #include "request.h"
 
 struct envelope {
 	const char *id;                           /* of the message, for the log */
 	const char *sender;                       /* "" for the null path */
+	const struct facts *facts;                /* without a recipient, for a command */
 	const char (*addresses)[MAILBOX_MAX + 1]; /* as the client wrote them */
 	struct place **places; /* where it goes, each for one of these; put in another order */
 	size_t count;          /* at least 1 */

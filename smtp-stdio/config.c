@@ -14,6 +14,7 @@ enum kind {
 	KIND_PATH,
 	KIND_COMMAND,
 	KIND_DELIMITER, /* a character, or none */
+	KIND_FILTERS,   /* a command, of several */
 	/* one of two words */
 	KIND_YES,
 	KIND_LANDLOCK,
@@ -68,12 +69,34 @@ static const struct row {
 	0, 0},
     [KEY_FORWARD_USER] = {"ForwardUser", KIND_NAME, "nobody", 0, 0, 0},
     [KEY_RECIPIENT_DELIMITER] = {"RecipientDelimiter", KIND_DELIMITER, "+", '+', 0, 0},
+    [KEY_FILTER] = {"Filter", KIND_FILTERS, NULL, 0, 0, 0},
+    [KEY_FILTER_USER] = {"FilterUser", KIND_NAME, "nobody", 0, 0, 0},
+    [KEY_FILTER_TIMEOUT] = {"FilterTimeout", KIND_SECONDS, "2m", FILTER_DEFAULT, SECONDS_LEAST,
+	FILTER_MOST},
+    [KEY_FILTER_SIZE_LIMIT] = {"FilterSizeLimit", KIND_SIZE, "500K", FILTER_SIZE_DEFAULT,
+	FILTER_SIZE_LEAST, SIZE_MOST},
+    [KEY_CHECK] = {"Check", KIND_FILTERS, NULL, 0, 0, 0},
+    [KEY_CHECK_TIMEOUT] = {"CheckTimeout", KIND_SECONDS, "100s", CHECK_DEFAULT, SECONDS_LEAST,
+	CHECK_MOST},
 };
 
 const char *
 config_name(enum keyword keyword)
 {
 	return rows[keyword].name;
+}
+
+size_t
+config_values(const struct config *config, enum keyword keyword, const char *const **values)
+{
+	*values = keyword == KEY_DOMAIN   ? config->domains
+		  : keyword == KEY_FILTER ? config->filters
+		  : keyword == KEY_CHECK  ? config->checks
+					  : &config->text[keyword];
+	return keyword == KEY_DOMAIN   ? config->domains_count
+	       : keyword == KEY_FILTER ? config->filters_count
+	       : keyword == KEY_CHECK  ? config->checks_count
+				       : config->text[keyword] != NULL;
 }
 
 /* Each check returns what is wrong with a value, or NULL. */
@@ -225,6 +248,27 @@ check_command(const char *value)
 	return words > WORDS_MAX ? "too many words" : NULL;
 }
 
+/* How many values a keyword has that may stand in several lines of one source; NULL: in one. */
+static size_t *
+count_of(struct config *config, enum keyword key)
+{
+	return key == KEY_DOMAIN   ? &config->domains_count
+	       : key == KEY_FILTER ? &config->filters_count
+	       : key == KEY_CHECK  ? &config->checks_count
+				   : NULL;
+}
+
+static const char *
+check_filter(struct config *config, enum keyword key, const char *value)
+{
+	size_t *count = count_of(config, key);
+
+	if (*count == FILTERS_MAX)
+		return "too many commands";
+	(key == KEY_FILTER ? config->filters : config->checks)[(*count)++] = value;
+	return check_command(value);
+}
+
 static const char *
 check_delimiter(const char *value, uint64_t *number)
 {
@@ -256,6 +300,8 @@ check(struct config *config, enum keyword key, char *value)
 		return check_command(value);
 	case KIND_DELIMITER:
 		return check_delimiter(value, &config->number[key]);
+	case KIND_FILTERS:
+		return check_filter(config, key, value);
 	case KIND_YES:
 	case KIND_LANDLOCK:
 	case KIND_PROTOCOL:
@@ -269,16 +315,17 @@ check(struct config *config, enum keyword key, char *value)
 	return "unknown keyword";
 }
 
-/* Domain may stand in several lines of one source; a new source begins anew. */
+/* A new source begins anew. */
 static const char *
 set(struct config *config, const char *source, enum keyword key, char *value)
 {
 	bool again = config->source[key] != NULL && strcmp(config->source[key], source) == 0;
+	size_t *count = count_of(config, key);
 
-	if (again && key != KEY_DOMAIN)
+	if (again && count == NULL)
 		return "set twice";
-	if (!again && key == KEY_DOMAIN)
-		config->domains_count = 0;
+	if (!again && count != NULL)
+		*count = 0;
 	config->source[key] = source;
 	config->text[key] = value;
 	return check(config, key, value);
@@ -370,6 +417,11 @@ contradiction(const struct config *config, enum keyword *key)
 	*key = KEY_SESSION_SIZE_LIMIT;
 	if (config->number[KEY_SESSION_SIZE_LIMIT] < config->number[KEY_SIZE_LIMIT])
 		return "less than SizeLimit";
+	*key = KEY_FILTER_TIMEOUT;
+	if (config->filters_count > 0 &&
+	    config->number[KEY_FILTER_TIMEOUT] + config->number[KEY_DELIVER_TIMEOUT] >
+		FILTERED_MOST)
+		return "with DeliverTimeout longer than a client waits";
 	return NULL;
 }
 

@@ -41,6 +41,12 @@ enum keyword {
 	KEY_FORWARD_COMMAND,
 	KEY_FORWARD_USER,
 	KEY_RECIPIENT_DELIMITER,
+	KEY_FILTER,
+	KEY_FILTER_USER,
+	KEY_FILTER_TIMEOUT,
+	KEY_FILTER_SIZE_LIMIT,
+	KEY_CHECK,
+	KEY_CHECK_TIMEOUT,
 	KEYWORDS
 };
 
@@ -57,6 +63,8 @@ struct config {
 	const char *text[KEYWORDS];
 	const char *domains[DOMAINS_MAX];
 	size_t domains_count; /* 0: every domain */
+	const char *filters[FILTERS_MAX], *checks[FILTERS_MAX];
+	size_t filters_count, checks_count;
 	enum config_users users;
 	uint64_t number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1;
 				 RecipientDelimiter's character, or 0 */
@@ -84,5 +92,8 @@ bool config_finish(struct config *config, const char *hostname, struct config_er
 
 /* The name of a keyword. */
 const char *config_name(enum keyword keyword);
+
+/* The values of a keyword, one for each line that sets it or could; returns how many. */
+size_t config_values(const struct config *config, enum keyword keyword, const char *const **values);
 
 #endif

@@ -33,15 +33,18 @@ enum {
 	ANSWER_TEXT_MAX = 400,     /* text of an answer; leaves room for code and CRLF in a
 	                                       reply line */
 	ANSWER_MAX = 1 + ANSWER_TEXT_MAX,
-	HELLO_MAX = 6 + DOMAIN_MAX, /* "ESMTP " and the name */
-	FROM_MAX = 1 + MAILBOX_MAX, /* how the message is sent, and the return path */
+	HELLO_MAX = 6 + DOMAIN_MAX,               /* "ESMTP " and the name */
+	FROM_DIGITS = 10,                         /* of the declared size, at most SIZE_MOST */
+	FROM_MAX = 3 + FROM_DIGITS + MAILBOX_MAX, /* how the message is sent, its size, the return
+						     path, and blanks between them */
 
 	/* Configuration. */
 	CONFIG_MAX = 65536, /* octets of the file */
 	VALUE_MAX = 1024,   /* octets of a value */
 	DOMAINS_MAX = 64,   /* Domain */
 	PATH_OCTETS = 1024, /* a mailbox path once its pattern is filled in */
-	WORDS_MAX = 32,     /* words of DeliverCommand */
+	WORDS_MAX = 32,     /* words of a command */
+	FILTERS_MAX = 16,   /* Filter, and Check */
 	OPTIONS_MAX = 64,   /* -o; three times the keywords */
 	NAME_OCTETS = 64,   /* a user's or group's name; Linux: 32 */
 
@@ -114,6 +117,17 @@ enum {
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
+
+	/* Filters and checks: default, least, most. */
+	FILTERED_MOST = DELIVER_MOST - 2 * HELPER_GRACE, /* s of filters and a delivery together */
+	FILTER_DEFAULT = 120,         /* s; a fifth of what a client waits: RFC 5321 4.5.3.2.6 */
+	FILTER_MOST = 480,            /* s; leaves a delivery some time */
+	FILTER_SIZE_DEFAULT = 512000, /* 500 KiB; spamc's -s */
+	FILTER_SIZE_LEAST = 1024,
+	FILTER_ROOM = 1048576, /* octets that filters may add to SizeLimit: fields, a report */
+	CHECK_DEFAULT = 100,   /* s; Postfix's smtpd_policy_service_timeout */
+	CHECK_MOST = 280,      /* s; with twice HELPER_GRACE less than the 300 that a client waits:
+			     RFC 5321 4.5.3.2.3 */
 
 	/* Options of smtp-listen: default, least, most. */
 	SESSIONS_DEFAULT = 100, /* -c; MaxConnections in units/ */

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "limits.h"
 
 struct line {
@@ -97,7 +98,8 @@ begin(struct line *line, int priority)
 	line->n = 0;
 	if (to_syslog) { /* RFC 3164 4.1 */
 		if (localtime_r(&now, &tm) != NULL)
-			(void)strftime(when, sizeof when, "%b %e %T", &tm);
+			(void)snprintf(when, sizeof when, "%s %2d %02d:%02d:%02d",
+			    clock_months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 		add(line, "<%d>%s smtp-stdio[%ld]: ", LOG_MAIL | priority, when, (long)getpid());
 	} else if (to_journal) {
 		add(line, "<%d>", priority);

@@ -161,14 +161,13 @@ print(const struct config *config)
 {
 	bool ok = true;
 
-	for (unsigned key = 0; key < KEYWORDS; key++)
-		if (key == KEY_DOMAIN)
-			for (size_t i = 0; i < config->domains_count; i++)
-				ok = ok &&
-				     dprintf(STDOUT_FILENO, "Domain %s\n", config->domains[i]) > 0;
-		else if (config->text[key] != NULL)
+	for (unsigned key = 0; key < KEYWORDS; key++) {
+		const char *const *values;
+		size_t count = config_values(config, (enum keyword)key, &values);
+		for (size_t i = 0; i < count; i++)
 			ok = ok && dprintf(STDOUT_FILENO, "%s %s\n", config_name((enum keyword)key),
-				       config->text[key]) > 0;
+				       values[i]) > 0;
+	}
 	if (!ok)
 		exit(EX_IOERR);
 }

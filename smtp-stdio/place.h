@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include "environment.h"
 #include "limits.h"
 
 enum place_kind {
@@ -21,6 +22,7 @@ struct place {
 	uid_t uid;      /* whom to become, never 0 */
 	gid_t gid;
 	gid_t extra;                   /* MailGroup, or (gid_t)-1 */
+	char local[LOCAL_MAX + 1];     /* the local-part that was looked up, in small letters */
 	char user[LOCAL_MAX + 1];      /* as it was looked up, without the extension */
 	char extension[LOCAL_MAX + 1]; /* as the client wrote it: what is behind the '+', or "" */
 	char domain[DOMAIN_MAX + 1];
@@ -31,5 +33,11 @@ struct place {
 	dev_t device; /* of the directory, if `inode` is not 0 */
 	ino_t inode;
 };
+
+/*
+ * Fill in what a program is told of a recipient, whose address the client wrote so: with its place, or,
+ * if it has several, NULL.  Stands until the next call.
+ */
+void place_facts(const struct place *place, const char *address, struct facts *facts);
 
 #endif

@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
+
 size_t
 received_line(char out[RECEIVED_MAX], const struct trace *t)
 {
-	/* Not by strftime: RFC 5322's names are English whatever the locale. */
 	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-	static const char months[][4] = {
-	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	struct tm tm;
 	char from[128] = "";
 
@@ -25,7 +24,7 @@ received_line(char out[RECEIVED_MAX], const struct trace *t)
 	    "\t%s, %d %s %d %02d:%02d:%02d %c%02ld%02ld\n",
 	    t->helo, from, t->hostname, t->protocol, t->id, t->recipient != NULL ? "\n\tfor <" : "",
 	    t->recipient != NULL ? t->recipient : "", t->recipient != NULL ? ">" : "",
-	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
+	    days[tm.tm_wday], tm.tm_mday, clock_months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
 	    tm.tm_min, tm.tm_sec, zone < 0 ? '-' : '+', (zone < 0 ? -zone : zone) / 60,
 	    (zone < 0 ? -zone : zone) % 60);
 	return n < 0 || n >= RECEIVED_MAX ? 0 : (size_t)n;

@@ -139,6 +139,15 @@ no_room(struct search *s)
 	return VERDICT_LATER;
 }
 
+/* In small letters, as far as ASCII goes. */
+static void
+copy_small(char *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+	out[len] = 0;
+}
+
 /* The next free place, for a name; NULL if there is none. */
 static struct place *
 next_place(struct search *s, const char *address)
@@ -147,12 +156,8 @@ next_place(struct search *s, const char *address)
 		return NULL;
 	struct place *place = &s->places->at[s->places->count];
 	const char *domain = domain_of(s, address);
-	size_t i = 0;
-	for (; domain[i] != 0; i++)
-		place->domain[i] = domain[i] >= 'A' && domain[i] <= 'Z'
-				       ? (char)(domain[i] - 'A' + 'a')
-				       : domain[i];
-	place->domain[i] = 0;
+	copy_small(place->domain, domain, strlen(domain));
+	copy_small(place->local, address, local_len(address));
 	place->user[0] = place->extension[0] = 0;
 	return place;
 }

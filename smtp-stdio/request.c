@@ -24,7 +24,7 @@ bounds(int letter, size_t *least, size_t *most)
 		*most = HELLO_MAX;
 		return true;
 	case REQUEST_FROM:
-		*least = 1;
+		*least = sizeof "0 0 " - 1;
 		*most = FROM_MAX;
 		return true;
 	case REQUEST_RCPT:
@@ -46,6 +46,28 @@ bounds(int letter, size_t *least, size_t *most)
 		return true;
 	}
 	return false;
+}
+
+/* A digit, a blank, decimal digits without a leading zero, a blank. */
+bool
+request_from(const struct request *request, struct request_from *from)
+{
+	const unsigned char *data = request->data;
+	size_t at = 2;
+
+	if (request->len < 2 || data[0] < '0' || data[0] >= '0' + FORMS || data[1] != ' ')
+		return false;
+	from->form = data[0] - (unsigned)'0';
+	from->size = 0;
+	for (; at < request->len && at < 2 + FROM_DIGITS && data[at] >= '0' && data[at] <= '9';
+	     at++)
+		from->size = from->size * 10 + (uint64_t)(data[at] - '0');
+	if (at == 2 || at == request->len || data[at] != ' ' || from->size > SIZE_MOST ||
+	    (data[2] == '0' && at > 3))
+		return false;
+	from->path = data + at + 1;
+	from->len = request->len - at - 1;
+	return from->len <= MAILBOX_MAX;
 }
 
 static bool
@@ -70,12 +92,13 @@ is_note(int note)
 static bool
 fits(const struct request *request)
 {
+	struct request_from from;
+
 	switch (request->letter) {
 	case REQUEST_HELLO:
 		return printable(request->data, request->len);
 	case REQUEST_FROM:
-		return request->data[0] >= '0' && request->data[0] < '0' + FORMS &&
-		       utf8_printable(request->data, request->len);
+		return request_from(request, &from) && utf8_printable(from.path, from.len);
 	case REQUEST_RCPT:
 	case REQUEST_VERIFY:
 		return utf8_printable(request->data, request->len);
@@ -198,6 +221,7 @@ answer_code(const char *status)
 	    {"4.2.2", "452"},                   /* mailbox full */
 	    {"4.3.1", "452"},                   /* system full */
 	    {"4.5.3", "452"},                   /* too many recipients */
+	    {"4.7.1", "450"},                   /* a policy: RFC 5321 4.2.3 */
 	    {"5.1.3", "553"},                   /* mailbox name not allowed */
 	    {"5.2.2", "552"}, {"5.2.3", "552"}, /* message larger than the mailbox takes */
 	    {"5.3.4", "552"},                   /* message larger than the system takes */

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "limits.h"
 
@@ -16,8 +17,8 @@ enum request_letter {
 	/* Choose the name and the protocol that the Received line and the log show.
 	   Data: "SMTP", "ESMTP" or "LMTP", a blank, the name. */
 	REQUEST_HELLO = 'H',
-	/* Choose the return path of one message, and whether it counts as internationalized and as binary.
-	   Data: a digit (enum request_form), then the path. */
+	/* Choose the return path of one message, the size that it is said to have, and whether it counts as
+	   internationalized and as binary.  Data: as request_from() reads them. */
 	REQUEST_FROM = 'F',
 	/* Learn whether an address receives mail here or where instead, and add it to the message:
 	   RecipientLimit of them, each by the same rule as an honest session's. */
@@ -77,6 +78,17 @@ size_t request_encode(unsigned char *packet, size_t size, const struct request *
  * packet.
  */
 bool request_decode(const unsigned char *packet, size_t len, struct request *request);
+
+/* What a REQUEST_FROM says: "form size path". */
+struct request_from {
+	unsigned form;             /* of enum request_form, added */
+	uint64_t size;             /* as MAIL declared it, at most SIZE_MOST; 0 if it did not */
+	const unsigned char *path; /* in the request's data */
+	size_t len;
+};
+
+/* Take it apart.  False, which request_decode saw to, if a number is written in more than one way. */
+bool request_from(const struct request *request, struct request_from *from);
 
 enum verdict {
 	VERDICT_YES = 'Y',

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "commit.h"
+#include "filter.h"
 #include "log.h"
 #include "received.h"
 #include "stop.h"
@@ -50,7 +51,7 @@ forget(struct monitor *m)
 	memset(m->has_answer, 0, m->count);
 	m->count = m->next = m->places_count = 0;
 	m->octets = 0;
-	m->failed = false;
+	m->failed = m->discarded = false;
 }
 
 /* It would become a word of a command line, and be taken for an option. */
@@ -59,20 +60,21 @@ static const char dash[] = "5.1.7 a sender that begins with - is not taken here"
 bool
 serve_from(struct monitor *m, const struct request *request)
 {
-	const unsigned char *path = request->data + 1;
-	size_t len = request->len - 1;
+	struct request_from from;
 
-	unsigned form = request->data[0] - (unsigned)'0';
-
-	m->utf8 = (form & FORM_UTF8) != 0;
-	m->binary = (form & FORM_BINARY) != 0;
+	if (!request_from(request, &from))
+		return false;
+	m->utf8 = (from.form & FORM_UTF8) != 0;
+	m->binary = (from.form & FORM_BINARY) != 0;
+	m->declared = from.size;
 	if (m->messages >= m->config->number[KEY_MESSAGE_LIMIT] ||
-	    (len > 0 && !recipient_rule(path, len, false)) ||
-	    (!m->utf8 && !utf8_is_ascii(path, len)))
+	    from.size > m->config->number[KEY_SIZE_LIMIT] ||
+	    (from.len > 0 && !recipient_rule(from.path, from.len, false)) ||
+	    (!m->utf8 && !utf8_is_ascii(from.path, from.len)))
 		return false;
 	forget(m);
-	memcpy(m->sender, path, len);
-	m->sender[len] = 0;
+	memcpy(m->sender, from.path, from.len);
+	m->sender[from.len] = 0;
 	m->begun = clock_now();
 	(void)snprintf(m->id, sizeof m->id, "%s.%u", m->session_id, m->messages + 1);
 	if (m->config->text[KEY_DELIVER_COMMAND] != NULL && m->sender[0] == '-') {
@@ -82,6 +84,32 @@ serve_from(struct monitor *m, const struct request *request)
 	m->messages++;
 	answer_set(&m->answer, VERDICT_YES, "");
 	return true;
+}
+
+/* How the message came, as RFC 3848 and RFC 6531 4.3 name it. */
+static const char *
+protocol_of(const struct monitor *m)
+{
+	if (!m->utf8)
+		return m->protocol;
+	return m->config->number[KEY_PROTOCOL] ? "UTF8LMTP" : "UTF8SMTP";
+}
+
+/* What programs may know of the message; of a recipient, if it is to be one, and of its one place. */
+static struct facts
+facts_of(const struct monitor *m, const char *address, const struct place *place)
+{
+	struct facts facts = {.id = m->id,
+	    .sender = m->sender,
+	    .size = m->declared,
+	    .address = m->peer->address,
+	    .helo = m->helo,
+	    .protocol = protocol_of(m),
+	    .hostname = m->config->text[KEY_HOSTNAME]};
+
+	if (address != NULL)
+		place_facts(place, address, &facts);
+	return facts;
 }
 
 static void
@@ -149,6 +177,14 @@ add_recipient(struct monitor *m, const struct places *new)
 	m->count++;
 }
 
+static bool
+passes_checks(struct monitor *m, const char *address, const struct places *new)
+{
+	const struct facts facts = facts_of(m, address, new->count == 1 ? new->at : NULL);
+
+	return filter_recipient(m->config, &facts, &m->answer) == FILTER_PASSED;
+}
+
 bool
 serve_rcpt(struct monitor *m, const struct request *request)
 {
@@ -171,6 +207,8 @@ serve_rcpt(struct monitor *m, const struct request *request)
 		refuse(m, address, other, against);
 	} else if (!yes) {
 		refuse(m, address, verdict, text);
+	} else if (!passes_checks(m, address, &new)) {
+		refuse(m, address, m->answer.verdict, m->answer.text);
 	} else {
 		add_recipient(m, &new);
 		answer_set(&m->answer, verdict, verdict == VERDICT_FORWARDED ? text : "");
@@ -258,15 +296,6 @@ serve_pause(struct monitor *m, const struct request *request)
 	return true;
 }
 
-/* How the message came, as RFC 3848 and RFC 6531 4.3 name it. */
-static const char *
-protocol_of(const struct monitor *m)
-{
-	if (!m->utf8)
-		return m->protocol;
-	return m->config->number[KEY_PROTOCOL] ? "UTF8LMTP" : "UTF8SMTP";
-}
-
 /* The message begins: with our own line.  A blank as its first octet would continue that line, so
    the header then ends there. */
 static bool
@@ -340,7 +369,10 @@ log_message(const struct monitor *m, size_t first, size_t count)
 	bool yes = m->answer.verdict == VERDICT_YES;
 	int64_t ms = clock_now() - m->begun;
 
-	log_event(yes ? LOG_INFO : LOG_WARNING, yes ? "delivered" : "failed",
+	log_event(yes ? LOG_INFO : LOG_WARNING,
+	    !yes           ? "failed"
+	    : m->discarded ? "discarded"
+			   : "delivered",
 	    "id=%s helo=%s proto=%s from=<%s> to=%s size=%llu seconds=%lld.%03d reply=\"%s\"",
 	    m->id, m->helo, protocol_of(m), log_word(from, sizeof from, m->sender),
 	    show_recipients(to, &m->addresses[first], count), (unsigned long long)m->octets,
@@ -362,8 +394,10 @@ static void
 deliver(struct monitor *m, size_t count)
 {
 	const char *late = too_late(m);
+	const struct facts facts = facts_of(m, NULL, NULL);
 	const struct envelope envelope = {.id = m->id,
 	    .sender = m->sender,
+	    .facts = &facts,
 	    .addresses = m->addresses,
 	    .places = m->going,
 	    .count = count,
@@ -385,13 +419,31 @@ deliver(struct monitor *m, size_t count)
 	}
 }
 
+/* False: a filter has answered for all recipients. */
+static bool
+passes_filters(struct monitor *m)
+{
+	const struct place *only = m->places_count == 1 ? m->places : NULL;
+	const struct facts facts = facts_of(m, m->count == 1 ? m->addresses[0] : NULL, only);
+	char text[sizeof "2.0.0  discarded" + sizeof m->id];
+
+	if (m->failed || too_late(m) != NULL)
+		return true; /* deliver() says so */
+	enum filter_fate fate = filter_message(m->config, &facts, &m->spool, m->octets, &m->answer);
+	if (fate == FILTER_DISCARDED) {
+		m->discarded = true;
+		(void)snprintf(text, sizeof text, "2.0.0 %s discarded", m->id);
+		answer_set(&m->answer, VERDICT_YES, text);
+	}
+	return fate == FILTER_PASSED;
+}
+
 static void
 deliver_to_all(struct monitor *m)
 {
 	for (size_t i = 0; i < m->places_count; i++)
 		m->going[i] = &m->places[i];
 	deliver(m, m->places_count);
-	log_message(m, 0, m->count);
 }
 
 /* Where the places of an address end. */
@@ -452,20 +504,37 @@ grant_answer(struct monitor *m, bool first)
 	m->extended = true;
 }
 
-bool
-serve_end(struct monitor *m, const struct request *request)
+/* The message is whole: what is done once, whoever it is for.  False: it is answered for all of them. */
+static bool
+finish_message(struct monitor *m, const struct request *request)
 {
 	if (m->state == STATE_RCPT && !begin_message(m, request)) /* an empty message */
 		m->failed = true;
-	if (m->state != STATE_EACH && !m->failed && !spool_seal(&m->spool)) {
+	if (!m->failed && !spool_seal(&m->spool)) {
 		log_error("message %s cannot be sealed: %s", m->id, strerror(errno));
 		m->failed = true;
 	}
-	bool first = m->next == 0, lmtp = m->config->number[KEY_PROTOCOL] != 0;
+	if (passes_filters(m))
+		return true;
+	for (size_t i = 0; i < m->count; i++) {
+		m->answers[i] = m->answer;
+		m->has_answer[i] = true;
+	}
+	return false;
+}
+
+bool
+serve_end(struct monitor *m, const struct request *request)
+{
+	bool first = m->state != STATE_EACH, lmtp = m->config->number[KEY_PROTOCOL] != 0;
+	bool answered = first && !finish_message(m, request);
+
 	if (lmtp) {
 		deliver_next(m);
 	} else {
-		deliver_to_all(m);
+		if (!answered)
+			deliver_to_all(m);
+		log_message(m, 0, m->count);
 	}
 	if (!lmtp || m->next == m->count)
 		forget(m);

@@ -49,6 +49,7 @@ struct monitor {
 	/* the message */
 	char sender[MAILBOX_MAX + 1];
 	bool utf8, binary; /* it was sent with SMTPUTF8, BODY=BINARYMIME */
+	uint64_t declared; /* its size, or 0 */
 	char id[SESSION_ID_MAX + sizeof ".999999"];
 	size_t count;
 	char addresses[RECIPIENTS_MOST][MAILBOX_MAX + 1];
@@ -63,6 +64,7 @@ struct monitor {
 	struct spool spool;
 	uint64_t octets; /* without our own lines */
 	bool failed;     /* it could not be kept: it will be refused at its end */
+	bool discarded;  /* a filter has thrown it away */
 	int64_t begun;
 	struct answer answer;
 };

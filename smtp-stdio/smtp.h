@@ -119,7 +119,7 @@ struct smtp {
 	unsigned owed_from, owed_to;
 	struct smtp_event owed[SMTP_OWED];
 	struct address address;
-	char request[FROM_MAX + 1];
+	char request[FROM_MAX + SIZE_DIGITS]; /* a number may be longer than request.h takes */
 	size_t reply_len;
 	char reply[REPLY_MAX];
 };

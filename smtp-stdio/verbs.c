@@ -170,10 +170,12 @@ do_mail(struct smtp *s, const struct command *command)
 	}
 	s->binary = arguments.binary;
 	s->utf8 = arguments.utf8;
-	s->request[0] =
-	    (char)('0' + (arguments.utf8 ? FORM_UTF8 : 0) + (arguments.binary ? FORM_BINARY : 0));
-	memcpy(s->request + 1, arguments.from.text, arguments.from.len);
-	events_ask(s, REQUEST_FROM, s->request, 1 + arguments.from.len);
+	unsigned form =
+	    (unsigned)arguments.utf8 * FORM_UTF8 + (unsigned)arguments.binary * FORM_BINARY;
+	size_t at = put_count(s->request, 0, "", form, 0);
+	at = put(s->request, put_count(s->request, at, " ", arguments.size, 0), " ");
+	memcpy(s->request + at, arguments.from.text, arguments.from.len);
+	events_ask(s, REQUEST_FROM, s->request, at + arguments.from.len);
 }
 
 static void

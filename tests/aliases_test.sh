@@ -173,7 +173,7 @@ testAnErrorHasTheCodeAndTheTextThatAreWritten() {
 	gives '550 5.123.45 x' 'error:550 5.123.45 x'
 	gives '450 4.2.1 busy' 'error:450 busy' 'error:450 4.2.1 busy'
 	gives '451 4.3.0 x y' 'error:451 x y' 'error:  451	4.3.0   x	y'
-	gives '451 4.7.1 x' 'error:451 4.7.1 x'
+	gives '450 4.7.1 x' 'error:450 4.7.1 x'
 	gives '452 4.2.2 full' 'error:452 full'
 	gives '452 4.3.1 full' 'error:452 4.3.1 full'
 	gives '552 5.2.2 full' 'error:552 full'
@@ -341,11 +341,24 @@ testTheCommandIsGivenTheMessageAndTheNewAddress() {
 	printf '<%s>\n' -i -f '"a b$x"@client.test' -- New@else.test >want
 	assertTrue "arguments: $(cat "$BOX/arguments")" "cmp want $BOX/arguments"
 	cat >want <<-END
+		CLIENT_ADDRESS=local
+		CLIENT_HELO=client.test
+		CLIENT_PROTOCOL=SMTP
+		DOMAIN=mx.test
+		EXT=
+		EXTENSION=
 		HOME=$home
+		HOST=mx.test
+		HOSTNAME=mx.test
+		LOCAL=fw
 		LOGNAME=$user
+		ORIGINAL_RECIPIENT=Fw@mx.test
 		PATH=/usr/local/bin:/usr/bin:/bin
-		RECIPIENT=Fw@mx.test
+		QUEUE_ID=$(sed -n 's/^delivered .* id=\([^ ]*\) .*/\1/p' log)
+		RECIPIENT=fw@mx.test
 		SENDER=_a_b_x_@client.test
+		SHELL=/bin/sh
+		SIZE=
 		USER=$user
 	END
 	assertTrue "environment: $(cat "$BOX/environment")" "cmp want $BOX/environment"

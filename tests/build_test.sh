@@ -58,17 +58,18 @@ testStrippedSmtpStdioIsAtMost128KiB() {
 # file: what it may include of ours, as one extended regular expression; nothing means nothing.
 layers() {
 	cat <<-'E'
-	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|limits)\.h
+	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
 	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|log|received|recipient|request|spool|stop|utf8|limits)\.h
-	smtp-stdio/commit\.[ch]	(commit|config|place|users|request|clock|log|spawn|limits)\.h
+	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|environment|filter|log|received|recipient|request|spool|stop|utf8|limits)\.h
+	smtp-stdio/filter\.[ch]	(filter|config|environment|request|spool|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/commit\.[ch]	(commit|config|environment|place|users|request|clock|log|spawn|limits)\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/(aliases|targets)\.[ch]	(aliases|targets|limits|request)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|users|config|place|request|log)\.h
 	smtp-stdio/users\.[ch]	(users|nss|config|place|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/nss\.[ch]	(nss|clock|limits|log|spawn)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/place\.h	limits\.h
+	smtp-stdio/place\.[ch]	(place|environment|limits)\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
 	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h

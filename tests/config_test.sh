@@ -212,6 +212,14 @@ testEveryKeywordInAFileIsShownAndReadAgain() {
 		ForwardCommand /usr/bin/msmtp -f %s -- %r
 		ForwardUser mail
 		RecipientDelimiter -
+		Filter /usr/bin/formail -I X-Spam-Flag:
+		Filter /usr/bin/spamc
+		FilterUser mail
+		FilterTimeout 3m
+		FilterSizeLimit 2M
+		Check /opt/one
+		Check /opt/two  a
+		CheckTimeout 10s
 	EOF
 	"$BIN/smtp-stdio" -C conf -T >once 2>err
 	assertEquals "status" 0 $?
@@ -370,7 +378,10 @@ testNumbersSizesAndTimesHaveTheirUnitsAndBounds() {
 		"DeliverTimeout 540" "DeliverTimeout 9m"
 	refuses "too large" "CommandTimeout 86401s" "SessionTimeout 25h" "CommandTimeout 2d" \
 		"DeliverTimeout 541" "DeliverTimeout 10m" "DeliverTimeout 1h"
-	for key in Command Session Deliver; do
+	takes "FilterTimeout 8m" "CheckTimeout 280s" "FilterSizeLimit 1K" "FilterSizeLimit 1G"
+	refuses "too large" "FilterTimeout 9m" "CheckTimeout 5m" "FilterSizeLimit 2G"
+	refuses "too small" "FilterTimeout 0" "CheckTimeout 0" "FilterSizeLimit 1023"
+	for key in Command Session Deliver Filter Check; do
 		takes "${key}Timeout 1" "${key}Timeout 1s"
 		refuses "want a number, with s, m, h or d behind it or nothing" "${key}Timeout 1K" \
 			"${key}Timeout 1S" "${key}Timeout 1.5h" "${key}Timeout m" "${key}Timeout 1 m"
@@ -518,6 +529,26 @@ testCreateMailboxNoMakesNothing() {
 	assertEquals "used" 2 "$(files "$BOX/in/new")"
 }
 
+# deliver is told all that it needs by its arguments.
+testDeliverHasNoEnvironment() {
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" -o "Mailbox $BOX/in/" >heard 2>log
+	assertTrue "it ran" "grep -qx '<$BOX/in/>' $BOX/arguments"
+	assertEquals "" "$(grep -v '^PWD=' "$BOX/environment")"
+}
+
+testSeveralFiltersAndChecksStandInTheirOrder() {
+	printf 'Filter /bin/a\nCheck /bin/x\nFilter /bin/b  b\nCheck /bin/y\nfilter /bin/a\n' >conf
+	shows $'Filter /bin/a\nFilter /bin/b  b\nFilter /bin/a' -C conf
+	shows $'Check /bin/x\nCheck /bin/y' -C conf
+	shows $'Filter /bin/c' -C conf -o 'Filter /bin/c'
+	shows $'Check /bin/x\nCheck /bin/y' -C conf -o 'Filter /bin/c'
+	printf 'Filter /bin/x\n%.0s' {1..16} >conf
+	shows "$(printf 'Filter /bin/x\n%.0s' {1..16})" -C conf
+	echo 'Filter /bin/x' >>conf
+	stops "conf:17: Filter: too many commands" -C conf
+	stops "-o:1: Check: too many words" -o "Check /bin/x $(seq -s ' ' 32)"
+}
+
 testDeliverPathIsWhatDelivers() {
 	# It is told of CreateMailbox by -m, of Landlock by -L.
 	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
@@ -547,11 +578,24 @@ testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 	printf '<%s>\n' -u ann+tag x.test 'Ann+Tag@X.test' -f Sender@client.test %% a%u '*' >want
 	assertTrue "arguments" "cmp want $BOX/arguments"
 	cat >want <<-EOF
+		CLIENT_ADDRESS=local
+		CLIENT_HELO=client.test
+		CLIENT_PROTOCOL=ESMTP
+		DOMAIN=x.test
+		EXT=
+		EXTENSION=
 		HOME=
+		HOST=x.test
+		HOSTNAME=mx.test
+		LOCAL=ann+tag
 		LOGNAME=ann+tag
+		ORIGINAL_RECIPIENT=Ann+Tag@X.test
 		PATH=/usr/local/bin:/usr/bin:/bin
-		RECIPIENT=Ann+Tag@X.test
+		QUEUE_ID=$(sed -n 's/^delivered .* id=\([^ ]*\) .*/\1/p' log)
+		RECIPIENT=ann+tag@x.test
 		SENDER=Sender@client.test
+		SHELL=/bin/sh
+		SIZE=
 		USER=ann+tag
 	EOF
 	assertTrue "environment" "cmp want $BOX/environment"

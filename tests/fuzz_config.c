@@ -19,14 +19,13 @@ print(const struct config *config, char out[PRINTED_MAX])
 {
 	size_t n = 0;
 
-	for (unsigned key = 0; key < KEYWORDS; key++)
-		if (key == KEY_DOMAIN)
-			for (size_t i = 0; i < config->domains_count; i++)
-				n += (size_t)snprintf(
-				    out + n, PRINTED_MAX - n, "Domain %s\n", config->domains[i]);
-		else if (config->text[key] != NULL)
+	for (unsigned key = 0; key < KEYWORDS; key++) {
+		const char *const *values;
+		size_t count = config_values(config, (enum keyword)key, &values);
+		for (size_t i = 0; i < count; i++)
 			n += (size_t)snprintf(out + n, PRINTED_MAX - n, "%s %s\n",
-			    config_name((enum keyword)key), config->text[key]);
+			    config_name((enum keyword)key), values[i]);
+	}
 	demand(n < PRINTED_MAX, "config: longer than its sources");
 	return n;
 }
@@ -80,7 +79,10 @@ check_settings(const struct config *c)
 	    {KEY_GREET_DELAY, GREET_LEAST, GREET_MOST},
 	    {KEY_COMMAND_TIMEOUT, SECONDS_LEAST, SECONDS_MOST},
 	    {KEY_SESSION_TIMEOUT, SECONDS_LEAST, SECONDS_MOST},
-	    {KEY_DELIVER_TIMEOUT, SECONDS_LEAST, DELIVER_MOST}};
+	    {KEY_DELIVER_TIMEOUT, SECONDS_LEAST, DELIVER_MOST},
+	    {KEY_FILTER_TIMEOUT, SECONDS_LEAST, FILTER_MOST},
+	    {KEY_FILTER_SIZE_LIMIT, FILTER_SIZE_LEAST, SIZE_MOST},
+	    {KEY_CHECK_TIMEOUT, SECONDS_LEAST, CHECK_MOST}};
 	static const struct {
 		enum keyword key;
 		const char *one; /* the other is 0 */
@@ -96,6 +98,11 @@ check_settings(const struct config *c)
 		    "config: one word is the other");
 	demand(c->number[KEY_SESSION_SIZE_LIMIT] >= c->number[KEY_SIZE_LIMIT],
 	    "config: a session takes less than a message");
+	demand(c->filters_count <= FILTERS_MAX && c->checks_count <= FILTERS_MAX,
+	    "config: more commands than there is room for");
+	demand(c->filters_count == 0 ||
+		   c->number[KEY_FILTER_TIMEOUT] + c->number[KEY_DELIVER_TIMEOUT] <= 530,
+	    "config: a client hangs up before it hears");
 	demand(c->users == (strcmp(c->text[KEY_USERS], "any") == 0         ? USERS_ANY
 			       : strcmp(c->text[KEY_USERS], "passwd") == 0 ? USERS_PASSWD
 			       : strcmp(c->text[KEY_USERS], "none") == 0   ? USERS_NONE
@@ -110,18 +117,24 @@ check_settings(const struct config *c)
 }
 
 static void
+same_values(
+    const struct config *one, const struct config *other, enum keyword key, const char *wrong)
+{
+	const char *const *a, *const *b;
+	size_t count = config_values(one, key, &a);
+
+	demand(config_values(other, key, &b) == count, wrong);
+	for (size_t i = 0; i < count; i++)
+		demand(strcmp(a[i], b[i]) == 0, wrong);
+}
+
+static void
 same(const struct config *one, const struct config *other)
 {
-	demand(one->users == other->users && one->domains_count == other->domains_count,
-	    "-T: other users or domains");
-	for (size_t i = 0; i < one->domains_count; i++)
-		demand(strcmp(one->domains[i], other->domains[i]) == 0, "-T: another domain");
+	demand(one->users == other->users, "-T: other users");
 	for (unsigned key = 0; key < KEYWORDS; key++) {
-		const char *a = one->text[key], *b = other->text[key];
 		demand(one->number[key] == other->number[key], "-T: another number");
-		demand(
-		    key == KEY_DOMAIN || (a == NULL) == (b == NULL), "-T: a setting came or went");
-		demand(key == KEY_DOMAIN || a == NULL || strcmp(a, b) == 0, "-T: another text");
+		same_values(one, other, (enum keyword)key, "-T: another value");
 	}
 }
 
@@ -144,18 +157,11 @@ overrides(const struct config *both, const unsigned char *data, size_t first, si
 		const struct config *from = &alone[alone[1].source[key] != NULL];
 		if (from->source[key] == NULL)
 			continue;
-		demand(both->number[key] == from->number[key] &&
-			   strcmp(both->text[key], from->text[key]) == 0,
-		    "config: a setting of the other source");
+		demand(
+		    both->number[key] == from->number[key], "config: a number of the other source");
 		if (key == KEY_USERS)
 			demand(both->users == from->users, "config: users of the other source");
-		if (key != KEY_DOMAIN)
-			continue;
-		demand(both->domains_count == from->domains_count,
-		    "config: domains of the other source");
-		for (size_t i = 0; i < from->domains_count; i++)
-			demand(strcmp(both->domains[i], from->domains[i]) == 0,
-			    "config: another domain");
+		same_values(both, from, (enum keyword)key, "config: a value of the other source");
 	}
 }
 

@@ -30,7 +30,25 @@ is_utf8(const unsigned char *octets, size_t len)
 	return true;
 }
 
-/* Letters and sizes: a name of 255 octets, "ESMTP " before it; a mailbox of 511, for F a letter
+/* A digit up to 3 and a number up to 1 GiB as printf writes it, a blank behind each; a path. */
+static bool
+is_from(const unsigned char *data, size_t size)
+{
+	char text[16] = "", again[64];
+	unsigned long long number = 0;
+	char form = 0;
+
+	if (size > 0)
+		memcpy(text, data, size < sizeof text - 1 ? size : sizeof text - 1);
+	if (sscanf(text, "%c %llu", &form, &number) != 2 || form < '0' || form > '3' ||
+	    number > 1073741824)
+		return false;
+	size_t n = (size_t)snprintf(again, sizeof again, "%c %llu ", form, number);
+	return size >= n && size - n <= 511 && memcmp(data, again, n) == 0 &&
+	       is_utf8(data + n, size - n);
+}
+
+/* Letters and sizes: a name of 255 octets, "ESMTP " before it; a mailbox of 511, for F 13 octets
    before it; 64 KiB. */
 static bool
 should_be_request(const unsigned char *data, size_t size)
@@ -38,7 +56,7 @@ should_be_request(const unsigned char *data, size_t size)
 	static const struct {
 		char letter;
 		size_t least, most;
-	} letters[] = {{'H', 1, 261}, {'F', 1, 512}, {'R', 1, 511}, {'V', 1, 511}, {'B', 1, 65536},
+	} letters[] = {{'H', 1, 261}, {'F', 4, 524}, {'R', 1, 511}, {'V', 1, 511}, {'B', 1, 65536},
 	    {'E', 0, 0}, {'X', 0, 0}, {'N', 1, 1}, {'P', 0, 0}};
 	size_t i = 0;
 
@@ -51,7 +69,7 @@ should_be_request(const unsigned char *data, size_t size)
 	case 'H':
 		return is_text(data + 1, size - 1);
 	case 'F':
-		return data[1] >= '0' && data[1] <= '3' && is_utf8(data + 2, size - 2);
+		return is_from(data + 1, size - 1);
 	case 'R':
 	case 'V':
 		return is_utf8(data + 1, size - 1);

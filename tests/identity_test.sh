@@ -200,7 +200,7 @@ testNamesThatAreNoNames() {
 	[ "$(id -u)" -ne 0 ] || chown -R 2001:2001 "$dir"
 	# shellcheck disable=SC2016  # for a shell that must not be there
 	for name in .alice . .. alice/ alice/sub alice/. alice/../alice ../mx.test/alice ./alice /alice -alice 'a%u' 'a b' '$a'; do
-		printf '5:F0a@b?%d:R%s@mx.test?' $((${#name} + 9)) "$name" | "$BIN/hostile" "${SMTP[@]:1}" \
+		printf '8:F0 0 a@b?%d:R%s@mx.test?' $((${#name} + 9)) "$name" | "$BIN/hostile" "${SMTP[@]:1}" \
 			-o "Users $T/srv/%d/%u" -o 'Postmaster postmaster' >"$T/out" 2>"$T/log"
 		assertEquals "$name" $'Y\nN5.1.1 no such mailbox here' "$(cat "$T/out")"
 	done

@@ -44,6 +44,7 @@ installed() {
 		share/man/man8/deliver.8
 		share/man/man8/smtp-listen.8
 		share/man/man8/smtp-stdio.8
+		share/smtp-stdio/50-filter.conf
 		share/smtp-stdio/50-forward.conf
 		share/smtp-stdio/50-system-users.conf
 	END
@@ -146,7 +147,7 @@ units() {
 
 testSystemdHasNothingToSayOfTheUnits() {
 	local form
-	for form in '' 50-system-users.conf '50-system-users.conf 50-forward.conf'; do
+	for form in '' 50-filter.conf 50-system-users.conf '50-system-users.conf 50-forward.conf 50-filter.conf'; do
 		# shellcheck disable=SC2086  # words are wanted
 		units $form
 		(cd verify && systemd-analyze verify --man=no -- *.service *.socket) >out 2>&1
@@ -168,6 +169,7 @@ exposure() {
 # As the README says.
 testServicesAreExposedToNextToNothing() {
 	assertEquals "0.3 0.3" "$(exposure)"
+	assertEquals "0.8 0.8" "$(exposure 50-filter.conf)"
 	assertEquals "1.5 1.5" "$(exposure 50-system-users.conf)"
 	assertEquals "2.6 2.6" "$(exposure 50-system-users.conf 50-forward.conf)"
 }

@@ -264,7 +264,7 @@ testWhenTheMachineStopsNothingMoreIsBegun() {
 # A session that has been taken over asks for no recipient twice, and for nothing between the answers.
 testAHostileSessionGetsEachAnswerOnce() {
 	cp "$O/bin/hostile" "$BIN/"
-	local begin='7:HLMTP a5:F0a@b?14:Ralice@mx.test?12:Rbob@mx.test?6:Bhello' case want
+	local begin='7:HLMTP a8:F0 0 a@b?14:Ralice@mx.test?12:Rbob@mx.test?6:Bhello' case want
 	for case in "1:E?1:E?1:E?|a request is out of turn" "1:E?1:X|a request is out of turn" \
 		"1:E?14:Rcarol@mx.test?|a request is out of turn" "1:E?1:P?|a request is out of turn" \
 		"1:E?14:Valice@mx.test?|a request is out of turn" "1:E?2:Nc|a request is out of turn" \

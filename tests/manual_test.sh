@@ -181,6 +181,7 @@ codes_of_sources() {
 		    print(code, status)
 		never = {"recipient.c": "550", "serve.c": "550"}  # at RCPT and MAIL, not after the dot
 		for name in ("smtp-stdio/recipient.c", "smtp-stdio/monitor.c", "smtp-stdio/serve.c", "smtp-stdio/commit.c",
+		             "smtp-stdio/filter.c",
 		             "smtp-stdio/spawn.c", "smtp-stdio/main.c", "deliver/fault.c"):
 		    text = read(name)
 		    for code, status in re.findall(r'"(\d{3}) (\d\.\d+\.\d+) ', text):
@@ -228,7 +229,7 @@ log_lines() {
 		        for event, fields in re.findall(r"^\.It Em (\S+) (session=.*)", text, re.M):
 		            shape(event, fields)
 		        continue
-		    for call in re.findall(r"\blog_event\(\s*((?:yes|LOG_).*?)\);", text, re.S):
+		    for call in re.findall(r"\blog_event\(\s*((?:yes|meant|LOG_).*?)\);", text, re.S):
 		        literals = re.findall(r'"((?:[^"\\]|\\.)*)"', call)
 		        events = [l for l in literals if re.fullmatch("[a-z-]+", l)]
 		        fields = "".join(l for l in literals if "=%" in l or '=\\"%' in l or "=<%" in l)
@@ -298,7 +299,7 @@ smtp-stdio/main.c: usage" "$(cd "$TOP" && awk '
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
 	local passed files=("$TOP"/smtp-stdio/!(listen|sockets|sources|journal|notify).c)
-	passed=$(grep -o '{"[A-Z]*=", ' "$TOP/smtp-stdio/commit.c" | tr -dc 'A-Z\n')
+	passed=$(grep -o '{"[A-Z_]*=", ' "$TOP/smtp-stdio/environment.c" | tr -dc 'A-Z_\n')
 	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
 		"$passed
 $(grep -oh 'getenv("[A-Z_]*")' "${files[@]}" | cut -d'"' -f2)
@@ -374,7 +375,7 @@ marked() {
 testEveryExampleHasAMark() {
 	local known
 	extract
-	known=$(marked run; marked serve; marked config; marked aliases; marked unit; marked shown)
+	known=$(marked run; marked serve; marked config; marked aliases; marked unit; marked script; marked shown)
 	same examples "$known" "$(ls -d "$T"/examples/*)"
 	assertEquals "blocks in the pages" "$(cat "${PAGES[@]}" | grep -c '^\.Bd')" "$(wc -l <<<"$known")"
 	assertTrue "few are only shown" "[ $(marked shown | wc -l) -le 5 ]"

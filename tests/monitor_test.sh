@@ -8,7 +8,7 @@ last_words=$'421 4.3.0 service not available; closing\r\n'
 slow_words=$'421 4.4.2 too slow, or too long; closing\r\n'
 # N is a note of a command, G one that gives the client up.
 readonly LETTERS=(H F R B E X V N P G)
-declare -rA PACKET=([H]='8:HSMTP me' [F]='5:F0a@b?' [R]='14:Ralice@mx.test?' [B]='6:Bhello' [E]='1:E?'
+declare -rA PACKET=([H]='8:HSMTP me' [F]='8:F0 0 a@b?' [R]='14:Ralice@mx.test?' [B]='6:Bhello' [E]='1:E?'
 	[X]='1:X' [V]='14:Valice@mx.test?' [N]='2:Nc' [P]='1:P?' [G]='2:Ne')
 # How an honest session comes into a state.
 declare -rA WALK=([IDLE]='' [FROM]=${PACKET[F]} [RCPT]=${PACKET[F]}${PACKET[R]}
@@ -161,7 +161,7 @@ malformed() {
 	R) walk=${WALK[FROM]} said=$'Y\n' ;;
 	B | E) walk=${WALK[RCPT]} said=$'Y\nY\n' ;;
 	esac
-	[ "$1" != F ] || form=0
+	[ "$1" != F ] || form='0 0 '
 	killed "$(printf '%s %.20q, %d octets' "$1" "$2" "${#2}")" "$walk$(netstring "$1$form$2")" \
 		"${3:-a packet is malformed}" "$said"
 }
@@ -177,7 +177,10 @@ testDataThatIsMalformed() {
 	done
 	malformed H $'SMTP m\xc3\xa4'
 	killed 'a sender without its form' 1:F 'a packet is malformed'
-	killed 'a sender of another form' 5:F4a@b 'a packet is malformed'
+	for text in '4 0 a@b' '0a@b' '0 a@b' '0  a@b' '0 00 a@b' '0 01 a@b' '0 +1 a@b' '0 1' '0 1073741825 a@b' '0 11111111111 a@b' \
+		'0 18446744073709551616 a@b'; do
+		killed "a sender as $text" "$(netstring "F$text")" 'a packet is malformed'
+	done
 	for text in '' x cc C; do
 		malformed N "$text"
 	done
@@ -221,6 +224,8 @@ testTheSizeLimit() {
 	many=$(netstring "B$(octets 1000)")
 	printf -v many "$many%.0s" {1..65}
 	killed 'one packet' "${WALK[BODY]}$one" "$no" "$said"
+	killed 'a size that is declared' '12:F0 65537 a@b' "$no"
+	served 'the largest' '12:F0 65536 a@b?' Y
 	killed 'one octet more' "${WALK[RCPT]}${one}2:Bx" "$no" "$said"
 	killed 'many packets' "${WALK[RCPT]}$many$(netstring "B$(octets 537)")" "$no" "$said"
 	served 'just as much, twice' "${WALK[RCPT]}$one${PACKET[E]}${WALK[RCPT]}$many$(netstring "B$(octets 536)")${PACKET[E]}" \
@@ -258,7 +263,7 @@ testADomainReachesNoCommandUnchecked() {
 
 # The announcement is one message's.
 testWhatIsNotAsciiIsAnnouncedForEachMessage() {
-	killed 'the next message' "5:F1a@b?1:X5:F0a@b?$(netstring $'Rj\xc3\xb6rg@mx.test')" 'a request is beyond the limits' $'Y\nY\n'
+	killed 'the next message' "8:F1 0 a@b?1:X8:F0 0 a@b?$(netstring $'Rj\xc3\xb6rg@mx.test')" 'a request is beyond the limits' $'Y\nY\n'
 }
 
 # Each refusal is a line in the log: a session that has been taken over writes them as it likes, so they
@@ -309,7 +314,7 @@ testASessionThatStallsIsEndedByTheClock() {
 }
 
 testMessagesOfOneSessionKnowNothingOfEachOther() {
-	served 'two messages' "${WALK[RCPT]}12:Rbob@mx.test?4:Bone1:E?5:F0c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY2.0.0\nY\nY\nY2.0.0'
+	served 'two messages' "${WALK[RCPT]}12:Rbob@mx.test?4:Bone1:E?8:F0 0 c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY2.0.0\nY\nY\nY2.0.0'
 	assertEquals 'alice' 1 "$(files "$T/users/alice/Maildir/new")"
 	assertEquals 'bob' 2 "$(files "$T/users/bob/Maildir/new")"
 	local second
@@ -321,7 +326,7 @@ testMessagesOfOneSessionKnowNothingOfEachOther() {
 }
 
 testAResetForgetsEverything() {
-	served 'reset' "${WALK[BODY]}1:X5:F0c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY\nY2.0.0'
+	served 'reset' "${WALK[BODY]}1:X8:F0 0 c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY\nY2.0.0'
 	assertEquals 'deliveries' 1 "$(delivered)"
 	assertEquals 'bob' 1 "$(files "$T/users/bob/Maildir/new")"
 	assertNotContains "$(cat "$T/users/bob/Maildir/new/"*)" hello
@@ -356,7 +361,7 @@ testAClosedPipeEndsNothing() {
 # The answer to a bad packet is the end: between it and the kill the monitor sends nothing.
 testABadPacketIsNeverAnswered() {
 	local packet
-	for packet in 1:E 1:Q 0: 8:Ralice@. 6:F0a\@/; do
+	for packet in 1:E 1:Q 0: 8:Ralice@. 9:F0\ 0\ a\@/; do
 		printf '4:Va@b?%s?!' "$packet" | strace -f -qq -e trace=sendto,recvfrom,kill -o "$T/trace" \
 			"$BIN/hostile" -C /dev/null >"$T/out" 2>"$T/log"
 		assertEquals "$packet: answers" 1 "$(grep -c 'sendto(3' "$T/trace")"

@@ -274,9 +274,10 @@ do_mail(struct framing *f, struct slice argument)
 	} else if (mail.size > f->settings->octets_limit - f->octets) {
 		farewell(f, "o", "421 4.7.0 ");
 	} else {
-		data[0] = (char)('0' + mail.utf8 + 2 * mail.binary);
-		memcpy(data + 1, mail.path.text, mail.path.text_len);
-		char verdict = asked(f, 'F', data, 1 + mail.path.text_len);
+		size_t n = (size_t)snprintf(data, sizeof data, "%d %llu ",
+		    mail.utf8 + 2 * mail.binary, (unsigned long long)mail.size);
+		memcpy(data + n, mail.path.text, mail.path.text_len);
+		char verdict = asked(f, 'F', data, n + mail.path.text_len);
 		if (verdict == 'Y') {
 			f->stand = MAILED;
 			f->messages++;

@@ -1,0 +1,25 @@
+/* place.c -- see place.h.  Runs as the monitor. */
+#include "place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void
+place_facts(const struct place *place, const char *address, struct facts *facts)
+{
+	static char whole[MAILBOX_MAX + 1], local[LOCAL_MAX + 1];
+	const char *at = strrchr(address, '@');
+	size_t len = at != NULL ? (size_t)(at - address) : strlen(address);
+
+	(void)snprintf(local, sizeof local, "%.*s", (int)len, address);
+	facts->original = address;
+	facts->local = place != NULL ? place->local : local;
+	facts->domain = place != NULL ? place->domain : at != NULL ? at + 1 : "";
+	facts->extension = place != NULL ? place->extension : "";
+	(void)snprintf(whole, sizeof whole, "%s@%s", facts->local, facts->domain);
+	facts->recipient = whole;
+	if (place != NULL) {
+		facts->user = place->user;
+		facts->home = place->home;
+	}
+}
