@@ -182,10 +182,11 @@ add_user(struct search *s, const char *address)
 	return verdict;
 }
 
+/* For a program, it is for the address that the client named. */
 static enum verdict
 add_forward(struct search *s, const char *address)
 {
-	struct place *place = next_place(s, address);
+	struct place *place = next_place(s, s->names[0].text);
 
 	if (place == NULL)
 		return no_room(s);
