@@ -75,7 +75,7 @@ layers() {
 	smtp-stdio/notify\.[ch]	(notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing
 	smtp-stdio/main\.c	(config|log|monitor|peer|session|stop|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
-	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
+	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options|keeper|quota|count|entries)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	sandbox/.*	(policy|sandbox|landlock|identity|rlimits|signals|policies)\.h
 	E
 }
