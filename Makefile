@@ -72,7 +72,7 @@ Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 
 SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits sandbox/signals
 DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
-	deliver/fault
+	deliver/quota deliver/count deliver/entries deliver/keeper deliver/fault
 PURE    = smtp-stdio/smtp smtp-stdio/verbs smtp-stdio/events smtp-stdio/command smtp-stdio/address \
 	smtp-stdio/literal smtp-stdio/body smtp-stdio/chunk smtp-stdio/header smtp-stdio/reply smtp-stdio/help smtp-stdio/word
 CODEC   = smtp-stdio/request smtp-stdio/utf8

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ static const struct meaning meanings[] = {
 	"not a directory (Maildir) or a regular file with one name (mbox)"},
     [FAULT_LOCKED] = {EX_TEMPFAIL, "4.2.0 mailbox is locked", "locked by another program"},
     [FAULT_REPLACED] = {EX_TEMPFAIL, "4.2.0 mailbox has changed", "another file took its place"},
+    [FAULT_FULL] = {EX_TEMPFAIL, "4.2.2 mailbox is full", "over its quota"},
+    [FAULT_FULL_NOW] = {EX_TEMPFAIL, "4.2.2 mailbox is full",
+	"over its quota with what is being delivered"},
+    [FAULT_FULL_FOR_GOOD] = {EX_UNAVAILABLE, "5.2.2 mailbox is full", "over its quota"},
     [FAULT_LOOP] = {EX_DATAERR, "5.4.6 mail loop: delivered here before",
 	"the message has a Delivered-To line for this recipient"},
     [FAULT_HUNG_UP] = {EX_TEMPFAIL, "4.3.0 delivery was called off",
@@ -33,6 +38,7 @@ static const struct meaning meanings[] = {
 	"the writing process was killed"},
 };
 
+/* As Postfix has it, but with 4.3.1, which means 452, for its 4.3.0. */
 static const char *
 reply_for(int why)
 {
@@ -41,7 +47,9 @@ reply_for(int why)
 		return "4.3.1 no space for the message";
 	case EDQUOT:
 	case EFBIG:
-		return "4.2.2 mailbox is full";
+		return meanings[FAULT_FULL].reply;
+	case EAGAIN:
+	case ESTALE:
 	case EACCES:
 	case EPERM:
 	case EROFS:
@@ -53,6 +61,15 @@ reply_for(int why)
 	default:
 		return meanings[FAULT_SYSTEM].reply;
 	}
+}
+
+enum fault
+fault_for_good(enum fault fault, int why)
+{
+	bool full =
+	    fault == FAULT_FULL || (fault == FAULT_SYSTEM && (why == EDQUOT || why == EFBIG));
+
+	return full ? FAULT_FULL_FOR_GOOD : fault;
 }
 
 int

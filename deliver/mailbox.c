@@ -12,27 +12,50 @@ mailbox_kind(const char *path)
 }
 
 enum fault
-mailbox_open(struct mailbox *box, const char *path, bool make, const char *unique)
+mailbox_open(struct mailbox *box, const char *path, const struct maildir_how *how)
 {
 	box->kind = mailbox_kind(path);
-	return box->kind == MAILBOX_MAILDIR ? maildir_open(&box->in.maildir, path, make, unique)
-					    : mbox_open(&box->in.mbox, path);
+	if (box->kind == MAILBOX_MAILDIR)
+		return maildir_open(&box->in.maildir, path, how);
+	box->in.mbox.dir = -1;
+	return how->only_look ? FAULT_NONE : mbox_open(&box->in.mbox, path);
+}
+
+enum fault
+mailbox_ask(const struct mailbox *box, int64_t size)
+{
+	const struct maildir *m = &box->in.maildir;
+
+	if (box->kind == MAILBOX_MBOX || m->quota == KEEPER_NONE)
+		return FAULT_NONE;
+	return quota_ask(&m->keeper->quotas[m->quota], size);
+}
+
+static size_t
+maildir_grants(const struct maildir *m, struct landlock_grant grants[MAILBOX_GRANTS])
+{
+	const uint64_t name = LANDLOCK_MAY_MAKE | LANDLOCK_MAY_REMOVE | LANDLOCK_MAY_REFER;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->places_count; i++) {
+		grants[n++] = (struct landlock_grant){
+		    m->places[i].tmp, name | LANDLOCK_MAY_WRITE | LANDLOCK_MAY_LIST};
+		grants[n++] = (struct landlock_grant){m->places[i].new, name};
+	}
+	return n;
 }
 
 size_t
 mailbox_grants(const struct mailbox *box, struct landlock_grant grants[MAILBOX_GRANTS])
 {
-	const uint64_t name = LANDLOCK_MAY_MAKE | LANDLOCK_MAY_REMOVE;
-
-	if (box->kind == MAILBOX_MBOX) {
-		/* The file is open; only the dot lock comes and goes. */
-		grants[0] = (struct landlock_grant){box->in.mbox.dir, name};
-		return 1;
-	}
-	grants[0] = (struct landlock_grant){box->in.maildir.tmp,
-	    name | LANDLOCK_MAY_WRITE | LANDLOCK_MAY_LIST | LANDLOCK_MAY_REFER};
-	grants[1] = (struct landlock_grant){box->in.maildir.new, name | LANDLOCK_MAY_REFER};
-	return 2;
+	if (box->kind == MAILBOX_MAILDIR)
+		return maildir_grants(&box->in.maildir, grants);
+	if (box->in.mbox.dir < 0)
+		return 0;
+	/* The file is open; only the dot lock comes and goes. */
+	grants[0] =
+	    (struct landlock_grant){box->in.mbox.dir, LANDLOCK_MAY_MAKE | LANDLOCK_MAY_REMOVE};
+	return 1;
 }
 
 enum fault

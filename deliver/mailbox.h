@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "../sandbox/landlock.h"
 #include "fault.h"
@@ -14,7 +15,7 @@
 #include "mbox.h"
 
 enum {
-	MAILBOX_GRANTS = 2 /* Landlock rules that one mailbox needs at most */
+	MAILBOX_GRANTS = 2 * PLACES_MAX /* Landlock rules that one mailbox needs at most */
 };
 
 struct mailbox {
@@ -33,8 +34,12 @@ struct mailbox {
 
 enum mailbox_kind mailbox_kind(const char *path);
 
-/* Open the mailbox, making it if `make` (a missing mbox is always made).  `unique`: see maildir.h. */
-enum fault mailbox_open(struct mailbox *box, const char *path, bool make, const char *unique);
+/* Open the mailbox; `how` is for a Maildir.  A missing mbox is made, but an mbox is not touched where the
+   caller will only look. */
+enum fault mailbox_open(struct mailbox *box, const char *path, const struct maildir_how *how);
+
+/* Would a message of that size fit, by the quota?  For mailboxes opened to be looked at. */
+enum fault mailbox_ask(const struct mailbox *box, int64_t size);
 
 /* Take back what a killed process delivered under the same unique name.  Nothing for an mbox: its
    guard has done so. */

@@ -97,11 +97,17 @@ any_mbox(const struct job *job)
 	return false;
 }
 
+static int
+report(const struct job *job, enum fault fault, int why, const char *path)
+{
+	return fault_report(job->full_for_good ? fault_for_good(fault, why) : fault, why, path);
+}
+
 static _Noreturn void
 give_up(const struct job *job, enum fault fault, int why, const char *path)
 {
 	/* Before the undoing, which may have words of its own: the first line may become the reply. */
-	int status = fault_report(fault, why, path);
+	int status = report(job, fault, why, path);
 
 	for (size_t i = 0; i < job->count; i++)
 		mailbox_undo(&job->boxes[i]);
@@ -119,6 +125,11 @@ static void
 open_all(struct job *job)
 {
 	size_t size = job->count * sizeof *job->boxes;
+	const struct maildir_how how = {.make = job->make,
+	    .only_look = job->take_back || job->ask,
+	    .extension = job->extension,
+	    .unique = job->unique,
+	    .keeper = &job->keeper};
 
 	/* Shared, so that the guard of an mbox sees how far its writer came; where there is no guard,
 	   private, because shared memory is a file to the kernel, and dear to make. */
@@ -128,23 +139,18 @@ open_all(struct job *job)
 		die(EX_TEMPFAIL, "no memory");
 	job->boxes = memory;
 	for (size_t i = 0; i < job->count; i++) {
-		enum fault fault =
-		    mailbox_open(&job->boxes[i], job->paths[i], job->make, job->unique);
-		if (fault == FAULT_ABSENT && job->take_back)
-			exit(EX_OK); /* killed before it made the Maildir */
+		enum fault fault = mailbox_open(&job->boxes[i], job->paths[i], &how);
+		if (fault == FAULT_ABSENT && how.only_look)
+			continue; /* nothing is in it: a deliver was killed before it made it */
 		if (fault != FAULT_NONE)
-			exit(fault_report(fault, errno, job->paths[i]));
+			exit(report(job, fault, errno, job->paths[i]));
 	}
 }
 
+/* To these, and no way back. */
 static void
-confine(const struct job *job)
+jail(const struct job *job, const struct landlock_grant *grants, size_t n)
 {
-	struct landlock_grant grants[MAILBOXES_MAX * MAILBOX_GRANTS];
-	size_t n = 0;
-
-	for (size_t i = 0; i < job->count; i++)
-		n += mailbox_grants(&job->boxes[i], grants + n);
 	if (sandbox_alone() < 0)
 		die(EX_OSERR, "no_new_privs: %s", strerror(errno));
 	switch (landlock_confine(grants, n)) {
@@ -157,6 +163,39 @@ confine(const struct job *job)
 	case LANDLOCK_FAILED:
 		die(EX_OSERR, "Landlock: %s", strerror(errno));
 	}
+}
+
+static void
+filter(void)
+{
+	if (sandbox_filter(SANDBOX_DELIVER) < 0)
+		die(EX_OSERR, "the system-call filter cannot be loaded: %s", strerror(errno));
+}
+
+/* Who reads the message. */
+static void
+confine(const struct job *job)
+{
+	struct landlock_grant grants[MAILBOXES_MAX * MAILBOX_GRANTS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < job->count; i++)
+		n += mailbox_grants(&job->boxes[i], grants + n);
+	jail(job, grants, n);
+}
+
+/* Who reads none, and may have to count a Maildir. */
+static void
+confine_counting(const struct job *job)
+{
+	struct landlock_grant grants[MAILBOXES_MAX * (MAILBOX_GRANTS + 1)];
+	size_t n = keeper_grants(&job->keeper, grants);
+
+	for (size_t i = 0; i < job->count; i++)
+		n += mailbox_grants(&job->boxes[i], grants + n);
+	(void)umask(0); /* a new maildirsize has the mode of the old */
+	jail(job, grants, n);
+	filter();
 }
 
 /* Look at the next octet of the other end, and leave it there for the guard, should this process be
@@ -183,13 +222,6 @@ agree(const struct job *job, char say, char want)
 }
 
 static void
-filter(void)
-{
-	if (sandbox_filter(SANDBOX_DELIVER) < 0)
-		die(EX_OSERR, "the system-call filter cannot be loaded: %s", strerror(errno));
-}
-
-static void
 on_orphaned(int number)
 {
 	(void)number;
@@ -204,13 +236,43 @@ on_endings(void (*what)(int))
 	(void)signal(SIGHUP, what);
 }
 
+/* Where a Maildir has a quota: the process that keeps it.  It outlives this one for as long as it takes
+   to strike out what was not delivered. */
+static void
+start_keeper(struct job *job)
+{
+	struct keeper *k = &job->keeper;
+	int pair[2];
+
+	if (k->count == 0)
+		return;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		die(EX_TEMPFAIL, "socketpair: %s", strerror(errno));
+	pid_t keeper = fork();
+	if (keeper < 0)
+		die(EX_TEMPFAIL, "fork: %s", strerror(errno));
+	k->fd = pair[keeper == 0 ? 1 : 0];
+	(void)close(pair[keeper == 0 ? 0 : 1]);
+	if (keeper > 0) {
+		keeper_leave(k);
+		return;
+	}
+	on_endings(SIG_IGN); /* they end the other, and this one then */
+	confine_counting(job);
+	for (int fd = 0; fd <= HAND; fd++) /* whoever waits for their end waits for the other's */
+		if (fd != HAND || job->hand == HAND)
+			(void)close(fd);
+	keeper_serve(k);
+	_exit(EX_OK);
+}
+
 /*
  * An append to an mbox cannot be made invisible until it is whole, so two processes look after each
  * other: should the writer be killed, the guard, which holds the same locks, restores the file;
  * should the guard be killed, the writer hears of it and undoes its work.  Returns in the writer.
  */
 static void
-guard(const struct job *job)
+guard(struct job *job)
 {
 	pid_t self = getpid();
 	int status;
@@ -229,6 +291,7 @@ guard(const struct job *job)
 			orphaned = 1;
 		return;
 	}
+	keeper_inherit(&job->keeper);
 	filter();
 	while (waitpid(writer, &status, 0) < 0)
 		if (errno != EINTR)
@@ -355,9 +418,21 @@ take_back(const struct job *job)
 	for (size_t i = 0; i < job->count; i++) {
 		enum fault fault = mailbox_take_back(&job->boxes[i]);
 		if (fault != FAULT_NONE)
-			status = fault_report(fault, errno, job->paths[i]);
+			status = report(job, fault, errno, job->paths[i]);
 	}
 	_exit(status);
+}
+
+/* -q: the first that is full is the answer. */
+static _Noreturn void
+ask(const struct job *job)
+{
+	for (size_t i = 0; i < job->count; i++) {
+		enum fault fault = mailbox_ask(&job->boxes[i], job->size);
+		if (fault != FAULT_NONE)
+			_exit(report(job, fault, errno, job->paths[i]));
+	}
+	_exit(EX_OK);
 }
 
 int
@@ -373,11 +448,14 @@ main(int argc, char **argv)
 		die(EX_OSERR, "resource limits: %s", strerror(errno));
 	become(&job);
 	open_all(&job);
-	confine(&job);
-	if (job.take_back) {
-		filter();
+	if (job.take_back || job.ask)
+		confine_counting(&job);
+	if (job.take_back)
 		take_back(&job);
-	}
+	if (job.ask)
+		ask(&job);
+	start_keeper(&job);
+	confine(&job);
 	if (any_mbox(&job))
 		guard(&job);
 	filter();

@@ -14,8 +14,9 @@
 static _Noreturn void
 usage(void)
 {
-	(void)fputs("usage: deliver [-Lmx] [-c fd] [-f sender] [-n unique] [-r recipient] [-u "
-		    "user] mailbox ...\n",
+	(void)fputs(
+	    "usage: deliver [-LmQx] [-c fd] [-e extension] [-f sender] [-n unique] [-q size] "
+	    "[-r recipient] [-u user] mailbox ...\n",
 	    stderr);
 	exit(EX_USAGE);
 }
@@ -50,12 +51,41 @@ descriptor(const char *text)
 static const char *
 unique(const char *text)
 {
-	if (*text == 0 || *text == '.' || strlen(text) > UNIQUE_MAX - HOST_MAX - 1)
+	if (*text == 0 || *text == '.' || strlen(text) > UNIQUE_MAX - SIZE_TAG_MAX - HOST_MAX - 1)
 		die(EX_USAGE, "-n %s: not the start of a file name", text);
 	for (const char *c = text; *c != 0; c++)
 		if (!isalnum((unsigned char)*c) && *c != '.')
 			die(EX_USAGE, "-n %s: want letters, digits and dots", text);
 	return text;
+}
+
+/* What stands behind a "+" in an address; it becomes the name of a directory. */
+static const char *
+extension(const char *text)
+{
+	if (*text == 0 || *text == '.' || *text == '-' || strlen(text) > EXTENSION_MAX)
+		die(EX_USAGE, "-e %s: not the name of a folder", text);
+	for (const char *c = text; *c != 0; c++)
+		if ((unsigned char)*c < 0x80 && !isalnum((unsigned char)*c) &&
+		    strchr("._+=-", *c) == NULL)
+			die(EX_USAGE, "-e %s: want letters, digits and ._+=-", text);
+	return text;
+}
+
+static int64_t
+size(const char *text)
+{
+	int64_t n = 0;
+
+	for (const char *c = text; *c != 0; c++) {
+		if (*c < '0' || *c > '9')
+			die(EX_USAGE, "-q %s: not a size", text);
+		/* RFC 1870: up to 20 digits, and so more than there can be. */
+		n = n > INT64_MAX / 10 - 1 ? INT64_MAX / 10 : n * 10 + (*c - '0');
+	}
+	if (*text == 0)
+		die(EX_USAGE, "-q: not a size");
+	return n;
 }
 
 static void
@@ -85,10 +115,13 @@ options_parse(struct job *job, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "Lmxc:f:n:r:u:")) != -1) {
+	while ((option = getopt(argc, argv, "LQmxc:e:f:n:q:r:u:")) != -1) {
 		switch (option) {
 		case 'L':
 			job->need_landlock = true;
+			break;
+		case 'Q':
+			job->full_for_good = true;
 			break;
 		case 'm':
 			job->make = true;
@@ -96,11 +129,18 @@ options_parse(struct job *job, int argc, char **argv)
 		case 'c':
 			job->hand = descriptor(optarg);
 			break;
+		case 'e':
+			job->extension = extension(optarg);
+			break;
 		case 'f':
 			job->sender = address(optarg);
 			break;
 		case 'n':
 			job->unique = unique(optarg);
+			break;
+		case 'q':
+			job->ask = true;
+			job->size = size(optarg);
 			break;
 		case 'r':
 			add_recipient(job, optarg);
@@ -115,7 +155,7 @@ options_parse(struct job *job, int argc, char **argv)
 			usage();
 		}
 	}
-	if (optind == argc || (job->take_back && job->unique == NULL))
+	if (optind == argc || (job->take_back && (job->ask || job->unique == NULL)))
 		usage();
 	mailboxes(job, argv + optind, (size_t)(argc - optind));
 }

@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <stdint.h>
+
+#include "keeper.h"
 #include "limits.h"
 #include "mailbox.h"
 
@@ -17,7 +20,12 @@ struct job {
 	bool make;
 	bool need_landlock;
 	bool take_back;
-	const char *unique; /* NULL: deliver makes a name */
+	bool ask; /* only whether `size` octets would fit */
+	int64_t size;
+	bool full_for_good;
+	const char *unique;    /* NULL: deliver makes a name */
+	const char *extension; /* NULL: no folder */
+	struct keeper keeper;
 	char *const *paths;
 	struct mailbox *boxes;
 	size_t count;

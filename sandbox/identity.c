@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -202,6 +204,26 @@ identity_keep_none(void)
 	const struct __user_cap_data_struct none[2] = {0};
 
 	return (int)syscall(SYS_capset, &header, none);
+}
+
+bool
+identity_sees(uid_t uid, const char *path)
+{
+	bool root = geteuid() == 0;
+	struct stat st;
+
+	if (root) {
+		(void)setfsuid(uid);
+		if ((uid_t)setfsuid((uid_t)-1) != uid)
+			return true;
+	}
+	int r = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW), why = errno;
+	if (root) {
+		(void)setfsuid(0);
+		if (setfsuid((uid_t)-1) != 0)
+			_exit(EX_OSERR); /* as below */
+	}
+	return r == 0 || (why != ENOENT && why != ENOTDIR);
 }
 
 int

@@ -5,6 +5,7 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct identity {
@@ -39,6 +40,12 @@ int identity_become(uid_t uid, gid_t gid, gid_t extra);
 /* Keep no capability, ambient and inheritable ones included: an ordinary user's process may have been
    given some.  0, or -1 with errno. */
 int identity_keep_none(void);
+
+/*
+ * Whether there is a file of that path, as far as `uid` can see, if we are root: true if that cannot
+ * be told, too.  A symbolic link counts as one.  Ends the process if it cannot come back.
+ */
+bool identity_sees(uid_t uid, const char *path);
 
 /*
  * kill(2).  Root that was started without CAP_KILL may not signal another user's processes, but that

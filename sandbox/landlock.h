@@ -11,6 +11,7 @@
 /* What a rule may grant below one directory. */
 enum {
 	LANDLOCK_MAY_WRITE = 1 << 1,
+	LANDLOCK_MAY_READ = 1 << 2,
 	LANDLOCK_MAY_LIST = 1 << 3,
 	LANDLOCK_MAY_REMOVE = 1 << 5,
 	LANDLOCK_MAY_MAKE = 1 << 8,  /* regular files */

@@ -29,10 +29,11 @@ static const char *const deliver[] = {
     "openat",
     "linkat",
     "unlinkat",
+    "renameat", /* a new maildirsize; glibc and musl ask so for it */
     "lseek",
     "ftruncate",
     "fsync",
-    "getdents64", /* old files in tmp/ */
+    "getdents64", /* old files in tmp/; a Maildir that is counted for its quota */
     "fstat",
     "newfstatat", /* musl asks by descriptor, glibc by an empty path */
     "mknodat",    /* the dot lock of an mbox: made, never opened */

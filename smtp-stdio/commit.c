@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../sandbox/identity.h"
 #include "clock.h"
 #include "log.h"
 #include "spawn.h"
@@ -15,8 +16,9 @@
 
 enum {
 	UNIQUE_OCTETS = 64,
-	/* deliver -L -n unique -m -c 3 -f sender -- mailbox, and -r recipient for each */
-	ARGUMENTS = 16 + 2 * RECIPIENTS_MOST,
+	/* deliver -L -Q -e extension -n unique -m -c 3 -f sender -- mailbox, and -r recipient for
+	   each */
+	ARGUMENTS = 20 + 2 * RECIPIENTS_MOST,
 	/* what a helper says and hears: deliver(8), -c */
 	HEAR_STAGED = 's',
 	SAY_COMMIT = 'c',
@@ -137,16 +139,31 @@ enum purpose {
 	TAKE_BACK
 };
 
-static void
-deliver_arguments(
-    const struct job *job, const struct copy *copy, enum purpose purpose, const char **argv)
+/* What holds for a mailbox whatever is to be done there; how many words it is. */
+static size_t
+mailbox_arguments(const struct config *config, const struct place *place, const char **argv)
 {
-	const struct config *config = job->config;
 	size_t n = 0;
 
 	argv[n++] = config->text[KEY_DELIVER_PATH];
 	if (config->number[KEY_LANDLOCK])
 		argv[n++] = "-L";
+	if (config->number[KEY_OVER_QUOTA])
+		argv[n++] = "-Q";
+	if (folder(place)[0] != 0) {
+		argv[n++] = "-e";
+		argv[n++] = place->extension;
+	}
+	return n;
+}
+
+static void
+deliver_arguments(
+    const struct job *job, const struct copy *copy, enum purpose purpose, const char **argv)
+{
+	const struct config *config = job->config;
+	size_t n = mailbox_arguments(config, copy->places[0], argv);
+
 	argv[n++] = "-n";
 	argv[n++] = copy->unique;
 	if (purpose == TAKE_BACK) {
@@ -276,6 +293,42 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 		return true;
 	log_error("%s: cannot be started: %s", argv[0], strerror(errno));
 	return false;
+}
+
+bool
+commit_fits(
+    const struct config *config, const struct place *place, uint64_t size, struct answer *answer)
+{
+	static struct helper helper;
+	const char *argv[16];
+	char file[PATH_OCTETS + sizeof "maildirsize"], digits[SIZE_DIGITS + 1], *none[] = {NULL};
+	const struct spawn_order order = {.uid = place->uid,
+	    .gid = place->gid,
+	    .extra = place->extra,
+	    .argv = (char *const *)(uintptr_t)argv,
+	    .environment = none,
+	    .message = -1,
+	    .output = -1,
+	    .gentle = true};
+
+	if (place->kind != PLACE_MAILBOX || !is_maildir(place))
+		return true;
+	(void)snprintf(file, sizeof file, "%smaildirsize", place->text);
+	if (!identity_sees(place->uid, file))
+		return true;
+	(void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)size);
+	size_t n = mailbox_arguments(config, place, argv);
+	argv[n++] = "-q";
+	argv[n++] = digits;
+	argv[n++] = "--";
+	argv[n++] = place->text;
+	argv[n] = NULL;
+	answer_set(answer, VERDICT_LATER, "4.3.0 cannot look into this mailbox now");
+	if (spawn(&helper, &order))
+		spawn_end(&helper, clock_now() + (int64_t)QUOTA_LIMIT * 1000, answer);
+	else
+		log_error("%s: cannot be started: %s", argv[0], strerror(errno));
+	return answer->verdict == VERDICT_YES;
 }
 
 /* Everything a helper said but the text that became the reply is for the administrator. */

@@ -20,6 +20,7 @@ enum kind {
 	KIND_LANDLOCK,
 	KIND_PROTOCOL,
 	KIND_NEWLINES,
+	KIND_OVER,
 	KIND_NUMBER,
 	KIND_SIZE,
 	KIND_SECONDS,
@@ -69,6 +70,7 @@ static const struct row {
 	0, 0},
     [KEY_FORWARD_USER] = {"ForwardUser", KIND_NAME, "nobody", 0, 0, 0},
     [KEY_RECIPIENT_DELIMITER] = {"RecipientDelimiter", KIND_DELIMITER, "+", '+', 0, 0},
+    [KEY_OVER_QUOTA] = {"OverQuota", KIND_OVER, "later", 0, 0, 0},
     [KEY_FILTER] = {"Filter", KIND_FILTERS, NULL, 0, 0, 0},
     [KEY_FILTER_USER] = {"FilterUser", KIND_NAME, "nobody", 0, 0, 0},
     [KEY_FILTER_TIMEOUT] = {"FilterTimeout", KIND_SECONDS, "2m", FILTER_DEFAULT, SECONDS_LEAST,
@@ -185,6 +187,7 @@ check_word(enum kind kind, const char *value, uint64_t *number)
 	    {KIND_LANDLOCK, {"try", "require"}, "want try or require"},
 	    {KIND_PROTOCOL, {"smtp", "lmtp"}, "want smtp or lmtp"},
 	    {KIND_NEWLINES, {"reject", "normalize"}, "want reject or normalize"},
+	    {KIND_OVER, {"later", "never"}, "want later or never"},
 	};
 	size_t i = 0;
 
@@ -306,6 +309,7 @@ check(struct config *config, enum keyword key, char *value)
 	case KIND_LANDLOCK:
 	case KIND_PROTOCOL:
 	case KIND_NEWLINES:
+	case KIND_OVER:
 		return check_word(row->kind, value, &config->number[key]);
 	case KIND_NUMBER:
 	case KIND_SIZE:

@@ -41,6 +41,7 @@ enum keyword {
 	KEY_FORWARD_COMMAND,
 	KEY_FORWARD_USER,
 	KEY_RECIPIENT_DELIMITER,
+	KEY_OVER_QUOTA,
 	KEY_FILTER,
 	KEY_FILTER_USER,
 	KEY_FILTER_TIMEOUT,
@@ -66,7 +67,9 @@ struct config {
 	const char *filters[FILTERS_MAX], *checks[FILTERS_MAX];
 	size_t filters_count, checks_count;
 	enum config_users users;
-	uint64_t number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize as 1;
+	uint64_t
+	    number[KEYWORDS]; /* numbers, times in seconds; yes, require, lmtp, normalize and never
+				 as 1;
 				 RecipientDelimiter's character, or 0 */
 	/* Where a keyword was set last: by the file or by -o; for "duplicate". */
 	const char *source[KEYWORDS];

@@ -114,6 +114,7 @@ enum {
 	EXEC_LIMIT = 10,        /* s from vfork to exec, which take 0.1 ms */
 	NSS_LIMIT = 60,   /* s for getent; a fifth of what a client waits for RCPT's reply: RFC 5321
 			   4.5.3.2.3 */
+	QUOTA_LIMIT = 60, /* s for a mailbox's quota at RCPT; as NSS_LIMIT */
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */

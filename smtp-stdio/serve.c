@@ -177,6 +177,16 @@ add_recipient(struct monitor *m, const struct places *new)
 	m->count++;
 }
 
+/* What is told beforehand is no promise: deliver looks again when the message is there. */
+static bool
+fits(struct monitor *m, const struct places *new)
+{
+	for (size_t i = 0; i < new->count && m->declared > 0; i++)
+		if (!commit_fits(m->config, &new->at[i], m->declared, &m->answer))
+			return false;
+	return true;
+}
+
 static bool
 passes_checks(struct monitor *m, const char *address, const struct places *new)
 {
@@ -207,7 +217,7 @@ serve_rcpt(struct monitor *m, const struct request *request)
 		refuse(m, address, other, against);
 	} else if (!yes) {
 		refuse(m, address, verdict, text);
-	} else if (!passes_checks(m, address, &new)) {
+	} else if (!fits(m, &new) || !passes_checks(m, address, &new)) {
 		refuse(m, address, m->answer.verdict, m->answer.text);
 	} else {
 		add_recipient(m, &new);

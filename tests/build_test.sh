@@ -63,7 +63,7 @@ layers() {
 	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|environment|filter|log|received|recipient|request|spool|stop|utf8|limits)\.h
 	smtp-stdio/filter\.[ch]	(filter|config|environment|request|spool|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/commit\.[ch]	(commit|config|environment|place|users|request|clock|log|spawn|limits)\.h
+	smtp-stdio/commit\.[ch]	(commit|config|environment|place|users|request|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/(aliases|targets)\.[ch]	(aliases|targets|limits|request)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|users|config|place|request|log)\.h
@@ -79,7 +79,7 @@ layers() {
 	smtp-stdio/notify\.[ch]	(notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing
 	smtp-stdio/main\.c	(config|log|monitor|peer|session|stop|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
-	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
+	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options|keeper|quota|count|entries)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	sandbox/.*	(policy|sandbox|landlock|identity|rlimits|signals|policies)\.h
 	E
 }

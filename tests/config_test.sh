@@ -212,6 +212,7 @@ testEveryKeywordInAFileIsShownAndReadAgain() {
 		ForwardCommand /usr/bin/msmtp -f %s -- %r
 		ForwardUser mail
 		RecipientDelimiter -
+		OverQuota never
 		Filter /usr/bin/formail -I X-Spam-Flag:
 		Filter /usr/bin/spamc
 		FilterUser mail

@@ -5,7 +5,8 @@ STEPS, separated by blanks, each printed with what it gave:
   say:X        one octet to it
   close        hang up
   look         the output of the shell function `look`, one line
-  kill-writer  SIGKILL to the child of the program
+  kill-writer  SIGKILL to the child of the program; its first: the keeper, where it has one
+  kill-last    SIGKILL to its last child
   signal:NAME  that signal to its process group
   kill-guard   SIGKILL to the program itself
   end          its exit status; -9 after SIGKILL
@@ -22,9 +23,9 @@ PR_SET_CHILD_SUBREAPER = 36
 PATIENCE = 10
 
 
-def child_of(pid):
+def child_of(pid, which=0):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return int(file.read().split()[0])
+        return int(file.read().split()[which])
 
 
 class Deliver:
@@ -51,6 +52,8 @@ class Deliver:
                                   capture_output=True).stdout.strip()
         elif what == "kill-writer":
             os.kill(child_of(self.process.pid), signal.SIGKILL)
+        elif what == "kill-last":
+            os.kill(child_of(self.process.pid, -1), signal.SIGKILL)
         elif what.startswith("signal:"):
             os.killpg(self.process.pid, getattr(signal, "SIG" + what[7:]))
         elif what == "kill-guard":

@@ -60,6 +60,7 @@ testUsageErrorsEnd64AndWriteNothing() {
 	usage -n .a M/
 	usage -n a/b M/
 	usage -n a:b M/
+	usage -n "$(printf '%065d' 0)" M/
 	usage 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
 	assertUntouched box "$before"
 	assertEquals "nothing was made" box "$(ls)"
@@ -955,6 +956,115 @@ testTakingBackRemovesThatNameAlone() {
 	assertFiles "0 1 0" M
 }
 
+
+# ---- -e ---------------------------------------------------------------------------------------------
+
+# found FOLDER -- the one file of M is in its new.
+found() {
+	assertEquals "where it is" "${1:+$1/}new" "$(find M -type f -printf '%P\n' | sed 's:/[^/]*$::' | sort -u)"
+}
+
+testExtensionNamesAFolderAsGivenThenInSmallLetters() {
+	local folder extension
+	for folder in .lists:lists .lists:Lists .Lists:Lists .a.B_c+d=e-9:a.B_c+d=e-9 .größe:größe .größe:GRößE \
+		:lists .Lists:lists .lists:list; do
+		extension=${folder#*:} folder=${folder%:*}
+		rm -rf M
+		made M
+		[ -z "$folder" ] || made "M/$folder"
+		[ "$folder:$extension" != .Lists:lists ] && [ "$folder:$extension" != .lists:list ] || folder=
+		deliver -e "$extension" M/ <"$T/short"
+		assertEquals "-e $extension" 0 $?
+		found "$folder"
+	done
+	rm -rf M
+	made M M/.X M/.x
+	deliver -e X M/ <"$T/short"
+	found .X
+}
+
+testWhatIsNoFolderIsNotDeliveredInto() {
+	made M M/.cur M/.new M/.tmp other
+	rmdir M/.cur/cur M/.new/new M/.tmp/tmp
+	owner mkdir M/.empty
+	owner touch M/.file
+	owner ln -s ../other M/.linked
+	owner ln -s nowhere M/.dangling
+	local n=0 name
+	for name in cur new tmp empty file linked dangling absent; do
+		n=$((n + 1))
+		deliver -m -e $name M/ <"$T/short"
+		assertEquals "-e $name" 0 $?
+		assertEquals "-e $name: into the Maildir" $n "$(files M/new)"
+	done
+	assertEquals "nothing was made" "" "$(find M/.* -name '[0-9]*.M*')"
+	assertFiles "0 0 0" other
+	owner chmod 0 M/.empty
+	[ "$(id -u)" -ne 0 ] || refuses 75 "4.2.0 mailbox cannot be used" -e empty M/ <"$T/short"
+	owner chmod 700 M/.empty
+}
+
+testFolderOfAnotherOwnerIsNone() {
+	need_root || return 0
+	made M M/.sub
+	chown "$OTHER" M/.sub && chmod 777 M/.sub M/.sub/*
+	deliver -e sub M/ <"$T/short"
+	assertEquals 0 $?
+	found ""
+}
+
+testExtensionIsNothingToAnMboxAndToAMaildirThatIsMade() {
+	deliver -m -e sub box M/ <"$T/short"
+	assertEquals 0 $?
+	assertHolds box "$T/short"
+	found ""
+	assertEquals "no folder is made" "cur new tmp" "$(ls -A M | paste -sd ' ')"
+}
+
+testExtensionThatCouldBeAnotherPathIsRefused() {
+	made M M/.a
+	local extension
+	for extension in '' . .. .a -a a/b /a a/ '../a' 'a b' 'a|b' 'a\b' 'a*' 'a:b' 'a,b' $'a\nb' $'a\177' 'a@b' "$(printf '%0255d' 0)"; do
+		deliver -e "$extension" M/ <"$T/short" 2>"$T/err"
+		assertEquals "-e '$extension'" 64 $?
+	done
+	deliver -e "$(printf '%0254d' 0)" M/ <"$T/short"
+	assertEquals "of 254" 0 $?
+	found ""
+}
+
+# A folder may have come or gone since the delivery that is taken back.
+testTakingBackLooksWhereverTheMessageMayBe() {
+	made M M/.sub
+	deliver -n 1.a -e Sub M/ <"$T/short"
+	found .sub
+	made M/.Sub
+	deliver -x -n 1.a -e Sub M/
+	assertEquals 0 $?
+	assertEquals "another folder came" "" "$(find M -type f)"
+	owner rm -r M/.sub M/.Sub
+	deliver -n 1.b -e Sub M/ <"$T/short"
+	deliver -n 1.c -e Sub M/ <"$T/short"
+	found ""
+	made M/.sub
+	deliver -x -n 1.b -e Sub M/
+	assertEquals 0 $?
+	assertEquals "a folder came" "1.c.$(hostname)" "$(find M -type f -printf %f)"
+	deliver -x -n 1.c -e Sub absent/ M/
+	assertEquals "one that is not there is passed over" 0 $?
+	assertEquals "and the next is not" "" "$(find M -type f)"
+	assertEquals "nothing was made" "M" "$(ls)"
+}
+
+testTwoStepsIntoAFolder() {
+	made M M/.sub
+	owner "$PYTHON" "$T/deliver_hand.py" "$T/short" 'hear say:c hear close end' "$BIN/deliver" -c HAND -e sub M/ >got
+	assertEquals "end 75" "$(tail -n 1 got)"
+	assertEquals "" "$(find M -type f)"
+	owner "$PYTHON" "$T/deliver_hand.py" "$T/short" 'hear say:c hear say:k end' "$BIN/deliver" -c HAND -e sub M/ >got
+	assertEquals "end 0" "$(tail -n 1 got)"
+	found .sub
+}
 
 # ---- killed -----------------------------------------------------------------------------------------
 

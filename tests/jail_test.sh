@@ -6,7 +6,7 @@ cp "$O/bin/hostile" "$O/bin/probe" "$BIN/" || exit 1
 
 # What each jail admits: names as in syscalls(2).
 readonly SESSION='read write exit_group'
-readonly DELIVER='read recvfrom write writev close openat linkat unlinkat lseek ftruncate fsync getdents64 fstat
+readonly DELIVER='read recvfrom write writev close openat linkat unlinkat renameat lseek ftruncate fsync getdents64 fstat
 	newfstatat mknodat fcntl clock_gettime nanosleep clock_nanosleep restart_syscall rt_sigreturn wait4
 	exit_group'
 printf 'From: a@b\n\nhello\n' >"$T/message"
@@ -150,7 +150,7 @@ deliver_is() {
 	facts "$1" >"$T/is"
 	{
 		want "$USER_ID" "$(stat -c %g "$T/box")" "$NONE" 1 2
-		printf '%s\n' 'Max core file size 0 0' 'Max open files 64 64' "Descriptors: $2"
+		printf '%s\n' 'Max core file size 0 0' 'Max open files 144 144' "Descriptors: $2"
 	} >"$T/want"
 	sed -i '/^Max processes/d' "$T/is"
 	diff "$T/want" "$T/is"
@@ -170,6 +170,22 @@ testDeliverIntoAMaildir() {
 	wait_for said s
 	deliver_is "$PID" '0 1 2 3 5 6' || fail 'deliver'
 	hang_up
+	assertEquals 'nothing delivered' 0 "$(files "$T/box/new")"
+}
+
+# The keeper of a quota is confined as the process that reads the message is, and has no end of what that has.
+testDeliverIntoAMaildirWithAQuota() {
+	need_root || return 0 # to see its descriptors: it is not dumpable
+	install -d -o 2001 -g 2001 "$T/box/tmp" "$T/box/new" "$T/box/cur"
+	printf '100S\n0 0\n' >"$T/box/maildirsize"
+	chown 2001:2001 "$T/box/maildirsize"
+	converse staged "$T/box/"
+	wait_for said s
+	child "$PID"
+	deliver_is "$PID" '0 1 2 3 5 6 8' || fail 'the writer'
+	deliver_is "$CHILD" '4 5 6 7 9' || fail 'the keeper'
+	hang_up
+	wait_for gone "$CHILD" || fail 'the keeper stays'
 	assertEquals 'nothing delivered' 0 "$(files "$T/box/new")"
 }
 
@@ -224,7 +240,7 @@ testEverySystemCallInEachJail() {
 	assertEquals session "$(listed "$SESSION")" "$(survivors "$BIN/probe" session)"
 	assertEquals deliver "$(listed "$DELIVER")" "$(survivors "$BIN/probe" deliver)"
 	assertEquals 'the list of the session' 3 "$(listed "$SESSION" | wc -l)"
-	assertEquals 'the list of deliver' 23 "$(listed "$DELIVER" | wc -l)"
+	assertEquals 'the list of deliver' 24 "$(listed "$DELIVER" | wc -l)"
 }
 
 # planted FILE FROM TO -- a copy of the tree with that fault, built, in $T/tree.
@@ -292,12 +308,27 @@ testLandlockOfTheSession() {
 
 testLandlockOfDeliverWithAMaildir() {
 	local lines
+	install -m 666 /dev/null "$T/box/maildirsize"
 	lines=$(landlocked deliver "$T/place" "$T/box/")
 	[ $? -ne 77 ] || { skip 'no Landlock in this kernel'; return; }
 	# shellcheck disable=SC2086  # words are wanted
-	refused "$lines" $REFUSED 'read in new' 'write in new' 'list new' 'mkdir in new' 'read in tmp' 'mkdir in tmp'
+	refused "$lines" $REFUSED 'read in new' 'write in new' 'list new' 'mkdir in new' 'read in tmp' 'mkdir in tmp' \
+		'the quota'
 	assertEquals 'what is permitted' 'mailbox: done' "$(grep ': done' <<<"$lines")"
 	assertEquals 'delivered' 1 "$(files "$T/box/new")"
+}
+
+testLandlockOfTheKeeperOfAQuota() {
+	local lines
+	install -d -o "$USER_ID" "$T/box/tmp" "$T/box/new" "$T/box/cur"
+	printf '100S\n-1 -1\n' >"$T/box/maildirsize"
+	[ "$(id -u)" -ne 0 ] || chown 2001 "$T/box/maildirsize"
+	lines=$(landlocked keeper "$T/place" "$T/box/")
+	[ $? -ne 77 ] || { skip 'no Landlock in this kernel'; return; }
+	# shellcheck disable=SC2086  # words are wanted
+	refused "$lines" $REFUSED 'mkdir in it' 'symlink in it'
+	assertEquals 'what is permitted' 'quota: done' "$(grep ': done' <<<"$lines")"
+	assertEquals 'counted anew' "$(printf '100S\n0 0\n6 1')" "$(cat "$T/box/maildirsize")"
 }
 
 testLandlockOfDeliverWithAnMbox() {

@@ -158,9 +158,53 @@ testAnExtensionGoesIntoTheFolderIfThereIsOne() {
 	message a@client.test alice+Lists@mx.test alice+other@mx.test alice@mx.test alice+a/b@mx.test | session
 	assertEquals "$(cat log)" "250 2.0.0" "$(reply 9 | cut -c1-9)"
 	assertEquals 1 "$(files "$folder/new")"
-	assertEquals 3 "$(grep -l '' "$T/users/mx.test/alice/Maildir/new/"* | wc -l)"
+	assertEquals "alice+other has its own copy" 2 "$(grep -l '' "$T/users/mx.test/alice/Maildir/new/"* | wc -l)"
 	[ "$(id -u)" -eq 0 ] || return 0
 	assertEquals 2001 "$(stat -c %u "$folder"/new/*)"
+}
+
+# ---- quota --------------------------------------------------------------------------------------
+
+# sized SIZE RECIPIENT ... -- the reply to each, by a client that declares the message's size.
+sized() {
+	local size=$1
+	shift
+	{
+		printf 'EHLO client.test\r\nMAIL FROM:<a@client.test> SIZE=%s\r\n' "$size"
+		printf 'RCPT TO:<%s>\r\n' "$@"
+		printf 'QUIT\r\n'
+	} | aliased | tr -d '\r' | grep -A "$#" '^250 2.1.0' | sed '1d;$d'
+}
+
+testAFullMailboxIsToldAtOnceAndAtTheEnd() {
+	local box=$T/users/mx.test/alice/Maildir full='452 4.2.2 mailbox is full'
+	install -d -m 700 "$box" "$box/new" "$box/cur" "$box/tmp"
+	printf '1000S\n0 0\n' >"$box/maildirsize"
+	chmod 700 "$T/users/mx.test/alice"
+	[ "$(id -u)" -ne 0 ] || chown -R 2001:2001 "$box"
+	aliases 'team: bob, alice'
+	assertEquals "$OK"$'\n'"$OK"$'\n'"$OK" "$(sized 900 alice@mx.test bob@mx.test team@mx.test)"
+	assertEquals "$full"$'\n'"$OK"$'\n'"$full" "$(sized 1001 alice@mx.test bob@mx.test team@mx.test)"
+	SETTINGS=(-o 'OverQuota never')
+	assertEquals "552 5.2.2 mailbox is full" "$(sized 1001 alice+x@mx.test)"
+	SETTINGS=()
+	printf '100S\n0 0\n' >"$box/maildirsize"
+	message a@client.test alice@mx.test bob@mx.test | session
+	assertEquals "without a size it is told at the end" "$full" "$(reply 7)"
+	assertEquals "and nobody has it" "" "$(delivered)"
+	assertEquals "and it counts for nothing" '0 0' "$(awk 'NR > 1 { o += $1; n += $2 } END { print o + 0, n + 0 }' "$box/maildirsize")"
+	message a@client.test alice@mx.test | session -o 'OverQuota never'
+	assertEquals "552 5.2.2 mailbox is full" "$(reply 6)"
+}
+
+testWithoutAQuotaNobodyIsAsked() {
+	need_root || return 0
+	: >aliases
+	asked alice@mx.test >in
+	sed -i 's/\(MAIL FROM.*>\)/\1 SIZE=1000/; s/HELO/EHLO/' in
+	strace -qq -f -e trace=execve -o trace "$BIN/smtp-stdio" -C conf <in >heard 2>log
+	assertTrue "$(cat heard)" "grep -q '^250 2.1.5' heard"
+	assertEquals "smtp-stdio, and nothing else" 1 "$(grep -c execve trace)"
 }
 
 testRootsMailIsThePostmasters() {

@@ -6,9 +6,10 @@
  *         the processor has, and name those that were not fatal: "native 0".
  *     probe files session DIR
  *     probe files deliver DIR MAILBOX
+ *     probe files keeper DIR MAILDIR
  *         Confine this process by Landlock as that program does, leave the filter out, try to do
  *         things in DIR (which has a file "there" and a directory "dir") and beyond, and say how
- *         each ended; deliver then also makes a delivery.
+ *         each ended; deliver then also makes a delivery, and the keeper counts.
  */
 #include <err.h>
 #include <errno.h>
@@ -240,15 +241,17 @@ deliver_into(struct mailbox *box)
 		    mailbox_write(box, "hello\n", 6) == FAULT_NONE &&
 		    mailbox_stage(box) == FAULT_NONE && mailbox_commit(box) == FAULT_NONE;
 
+	const struct maildir_place *in = &box->in.maildir.places[0];
 	say("mailbox", done ? 0 : -1);
 	if (box->kind == MAILBOX_MAILDIR) {
-		say("read in new", opened(box->in.maildir.new, box->in.maildir.name, O_RDONLY));
-		say("write in new", opened(box->in.maildir.new, box->in.maildir.name, O_WRONLY));
-		say("list new", opened(box->in.maildir.new, ".", O_RDONLY | O_DIRECTORY));
-		say("mkdir in new", mkdirat(box->in.maildir.new, "made", 0700));
-		say("read in tmp", opened(box->in.maildir.tmp, box->in.maildir.name, O_RDONLY));
-		say("mkdir in tmp", mkdirat(box->in.maildir.tmp, "made", 0700));
-		say("out of new", opened(box->in.maildir.new, "../cur/there", O_WRONLY));
+		say("read in new", opened(in->new, box->in.maildir.name, O_RDONLY));
+		say("write in new", opened(in->new, box->in.maildir.name, O_WRONLY));
+		say("list new", opened(in->new, ".", O_RDONLY | O_DIRECTORY));
+		say("mkdir in new", mkdirat(in->new, "made", 0700));
+		say("read in tmp", opened(in->tmp, box->in.maildir.name, O_RDONLY));
+		say("mkdir in tmp", mkdirat(in->tmp, "made", 0700));
+		say("the quota", opened(in->new, "../maildirsize", O_WRONLY));
+		say("out of new", opened(in->new, "../cur/there", O_WRONLY));
 	} else {
 		say("write beside", opened(box->in.mbox.dir, "beside", O_WRONLY));
 		say("read beside", opened(box->in.mbox.dir, "beside", O_RDONLY));
@@ -257,15 +260,29 @@ deliver_into(struct mailbox *box)
 	mailbox_keep(box);
 }
 
+/* A maildirsize that is to be counted anew; then what its keeper may not do in the Maildir. */
+static void
+keep_quota(struct keeper *k)
+{
+	struct quota *q = &k->quotas[0];
+
+	say("quota", quota_note(q, 6) == FAULT_NONE && quota_hold(q) == FAULT_NONE ? 0 : -1);
+	quota_release(q, true);
+	say("mkdir in it", mkdirat(q->root, "made", 0700));
+	say("symlink in it", symlinkat("there", q->root, "made"));
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct mailbox box;
+	static struct keeper keeper;
 	struct landlock_grant grants[MAILBOX_GRANTS];
+	struct landlock_grant all[MAILBOXES_MAX];
 
 	if (argc < 3 || geteuid() == 0)
-		errx(64, "usage, not as root: probe calls session|deliver | files session|deliver "
-			 "DIR [MAILBOX]");
+		errx(64, "usage, not as root: probe calls session|deliver | files "
+			 "session|deliver|keeper DIR [MAILBOX]");
 	bool session = strcmp(argv[2], "session") == 0;
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	if (strcmp(argv[1], "calls") == 0) {
@@ -279,11 +296,18 @@ main(int argc, char **argv)
 	if (session) {
 		confine(NULL, 0);
 	} else {
-		enum fault fault = mailbox_open(&box, argv[4], true, NULL);
+		bool kept = strcmp(argv[2], "keeper") == 0;
+		const struct maildir_how how = {.make = true, .keeper = kept ? &keeper : NULL};
+		enum fault fault = mailbox_open(&box, argv[4], &how);
 		if (fault != FAULT_NONE)
 			return fault_report(fault, errno, argv[4]);
-		confine(grants, mailbox_grants(&box, grants));
-		deliver_into(&box);
+		if (kept) {
+			confine(all, keeper_grants(&keeper, all));
+			keep_quota(&keeper);
+		} else {
+			confine(grants, mailbox_grants(&box, grants));
+			deliver_into(&box);
+		}
 	}
 	try_files();
 	return 0;
