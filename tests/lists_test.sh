@@ -173,7 +173,7 @@ sized() {
 		printf 'EHLO client.test\r\nMAIL FROM:<a@client.test> SIZE=%s\r\n' "$size"
 		printf 'RCPT TO:<%s>\r\n' "$@"
 		printf 'QUIT\r\n'
-	} | aliased | tr -d '\r' | grep -A "$#" '^250 2.1.0' | sed '1d;$d'
+	} | aliased | tr -d '\r' | grep -A "$#" '^250 2.1.0' | sed 1d
 }
 
 testAFullMailboxIsToldAtOnceAndAtTheEnd() {
