@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,32 +59,32 @@ add_line(struct aliases *a, const char *text, const char *end)
 	return true;
 }
 
-static void
+/* -Os alone would call it for each octet of each name. */
+__attribute__((always_inline)) static inline void
 add_octet(struct alias_plain *name, char c)
 {
 	if (name->len < sizeof name->text)
-		name->text[name->len] = lower(c);
+		name->text[name->len] = c;
 	name->len++;
 }
 
 /* In an unquoted name: what ends it, or can be in none. */
+static const bool special[1 << CHAR_BIT] = {
+    [':'] = true,
+    ['@'] = true,
+    ['"'] = true,
+    [','] = true,
+    ['('] = true,
+    [')'] = true,
+    ['<'] = true,
+    ['>'] = true,
+    [';'] = true,
+};
+
 static bool
 is_special(char c)
 {
-	switch (c) {
-	case ':':
-	case '@':
-	case '"':
-	case ',':
-	case '(':
-	case ')':
-	case '<':
-	case '>':
-	case ';':
-		return true;
-	default:
-		return false;
-	}
+	return special[(unsigned char)c];
 }
 
 /* The local part of a name in the file.  Returns what is wrong, or NULL. */
@@ -94,7 +95,7 @@ read_local(const char **text, const char *end, struct alias_plain *name)
 	bool quoted = *c == '"', blank = false;
 
 	for (c += quoted; c < end && (quoted ? *c != '"' : !is_special(*c)); c++) {
-		if (!quoted && is_blank(*c)) {
+		if (!quoted && (unsigned char)*c <= ' ' && is_blank(*c)) {
 			blank = true;
 			continue;
 		}
@@ -157,6 +158,17 @@ read_name(const char **text, const char *end, struct alias_plain *name)
 }
 
 static bool
+is_same(const struct alias_plain *one, const struct alias_plain *other)
+{
+	if (one->len != other->len || one->at != other->at || one->len > sizeof one->text)
+		return false;
+	for (size_t i = 0; i < one->len; i++)
+		if (lower(one->text[i]) != lower(other->text[i]))
+			return false;
+	return true;
+}
+
+static bool
 begin_entry(struct aliases *a, const char *text, const char *end)
 {
 	struct alias_plain name;
@@ -166,19 +178,17 @@ begin_entry(struct aliases *a, const char *text, const char *end)
 		return wrong(a, why);
 	a->begun = true;
 	a->ours = false;
-	for (size_t i = 0; i < a->best; i++) {
-		const struct alias_plain *wanted = &a->names[i];
-		if (name.len != wanted->len || name.at != wanted->at ||
-		    memcmp(name.text, wanted->text, name.len) != 0)
-			continue;
-		a->best = i;
-		a->ours = true;
-		a->skipped = 0;
-		a->entry->line = a->entry->targets.line = a->line;
-		a->entry->targets.len = 0;
-		return add_line(a, text + 1, end);
-	}
-	return true;
+	for (size_t i = 0; i < a->best && !a->ours; i++)
+		if (is_same(&name, &a->names[i])) {
+			a->best = i;
+			a->ours = true;
+		}
+	if (!a->ours)
+		return true;
+	a->skipped = 0;
+	a->entry->line = a->entry->targets.line = a->line;
+	a->entry->targets.len = 0;
+	return add_line(a, text + 1, end);
 }
 
 static bool

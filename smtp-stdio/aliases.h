@@ -48,9 +48,9 @@ enum alias_found aliases_include(const char *path, struct alias_entry *entry);
 
 /* ---- what the two look-ups are made of: pure ------------------------------------------------- */
 
-/* A name as it is compared: in small letters, without quotes. */
+/* A name without its quotes, as it is compared but for the case of its letters. */
 struct alias_plain {
-	size_t len; /* more than MAILBOX_MAX: nobody looks for it */
+	size_t len; /* more than there is text: nobody looks for it */
 	size_t at;  /* where the '@' before its domain is; len if there is none */
 	char text[MAILBOX_MAX];
 };

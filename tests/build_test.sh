@@ -65,7 +65,8 @@ layers() {
 	smtp-stdio/filter\.[ch]	(filter|config|environment|request|spool|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/commit\.[ch]	(commit|config|environment|place|users|request|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
-	smtp-stdio/(aliases|targets)\.[ch]	(aliases|targets|limits|request)\.h
+	smtp-stdio/aliases\.[ch]	(aliases|targets|limits)\.h
+	smtp-stdio/targets\.[ch]	(targets|limits|request)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|users|config|place|request|log)\.h
 	smtp-stdio/users\.[ch]	(users|nss|config|place|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/nss\.[ch]	(nss|clock|limits|log|spawn)\.h|\.\./sandbox/identity\.h
