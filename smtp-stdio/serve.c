@@ -231,8 +231,9 @@ static void
 show(const char *address, const struct places *places, char path[MAILBOX_MAX + 3])
 {
 	const struct place *place = places->at;
+	bool command = place->kind == PLACE_COMMAND && place->text[0] != 0; /* an alias's */
 
-	if (places->count == 1 && place->user[0] != 0)
+	if (places->count == 1 && !command && place->user[0] != 0)
 		(void)snprintf(path, MAILBOX_MAX + 3, "<%s@%s>", place->user, place->domain);
 	else
 		(void)snprintf(path, MAILBOX_MAX + 3, "<%s>", address);

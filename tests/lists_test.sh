@@ -265,6 +265,7 @@ testACommandRunsWhenAllElseIsReady() {
 testACommandIsGivenToAShellAsItIsWritten() {
 	aliases "list: \"|$T/sent/run 'a b' \\\"\$SENDER\\\" \$0, c\"" 'both: alice, list'
 	arrives '' list@mx.test
+	assertEquals "nobody is told who runs it" '250 2.1.5 <list@mx.test>' "$(vrfy list@mx.test)"
 	assertEquals '<a b>
 <a@client.test>
 </bin/sh,>
