@@ -133,9 +133,11 @@ arrived() {
 
 # call ADDRESS -- a client at hand, connected from there: then "ask LINE ..." or "say LINE", and "hear".
 call() {
+	local server=127.0.0.1 from=$1
+	[[ $1 != *:* ]] || server=[::1] from=[$1]
 	rm -f to from
 	mkfifo to from
-	inside timeout 60 socat STDIO "TCP:127.0.0.1:25,crnl,bind=$1" <to >from 2>/dev/null &
+	inside timeout 60 socat STDIO "TCP:$server:25,crnl,bind=$from" <to >from 2>/dev/null &
 	CLIENT=$!
 	exec 8>to 9<from
 	hear
@@ -232,7 +234,9 @@ testMailboxesWithoutALoginReceive() {
 		logged "refused .*127\.0\.0\.$n\>.* to=<nobody@here.test>"
 		journal json >log
 		assertEquals "facility mail" 0 "$(grep '"delivered ' log | grep -vc '"SYSLOG_FACILITY":"2"')"
+		assertEquals "$kind: found by its name" 0 "$(grep '"delivered ' log | grep -vc '"SYSLOG_IDENTIFIER":"smtp-stdio"')"
 	done
+	assertTrue "the listener by its own" "grep -q '\"SYSLOG_IDENTIFIER\":\"smtp-listen\"' log"
 }
 
 testUsersOfTheMachineReceive() {
@@ -294,6 +298,89 @@ testAnAliasIsForwarded() {
 	ended $? heard
 	assertTrue "it is in the queue" "inside grep -qx 'Subject: from 127.0.0.1' /var/spool/drop/queued"
 	assertEquals "as that group" mail "$(inside stat -c %G /var/spool/drop/queued)"
+}
+
+# ---- fail2ban -----------------------------------------------------------------------------------
+
+# fail2ban_runs || return 0 -- fail2ban in the machine, with the jail that its filter asks for.
+fail2ban_runs() {
+	part usr/bin/fail2ban-server fail2ban && part usr/lib/python3/dist-packages/systemd python3-systemd || return
+	(cd "$PARTS" && cp -a --parents etc/fail2ban usr/bin/fail2ban-* usr/lib/python3/dist-packages/{fail2ban,systemd} \
+		lib/systemd/system/fail2ban.service "$ROOT/")
+	cp "$TOP/units/smtp-stdio.fail2ban" "$ROOT/etc/fail2ban/filter.d/smtp-stdio.conf"
+	{
+		# To ban is to write into a file: whether the kernel filters packets is not our business, and
+		# 127.0.0.1 must go on.  ::1 is the machine itself, which is spared otherwise.
+		printf '%s\n' '[DEFAULT]' 'banaction = dummy' 'ignoreself = no'
+		printf '%s\n' '[sshd]' 'enabled = no' # Debian's, and here there is none
+		sed -n 's/^#     //p' "$TOP/units/smtp-stdio.fail2ban"
+	} >"$ROOT/etc/fail2ban/jail.local"
+	inside install -d /var/lib/fail2ban
+	inside systemctl daemon-reload
+	inside systemctl start fail2ban.service 2>err
+	ended $? err
+	wait_for inside grep -q 'smtp-stdio. Jail is in operation' /var/log/fail2ban.log
+}
+
+# refused_from ADDRESS TIMES -- so many recipients are refused; the client says that it is 127.0.9.9.
+refused_from() {
+	local i
+	call "$1"
+	ask 'EHLO [127.0.9.9]' 'MAIL FROM:<client=127.0.9.9@client.test>'
+	for ((i = 0; i < $2; i++)); do
+		ask 'RCPT TO:<"x client=127.0.9.9"@elsewhere.test>'
+		assertEquals "$1" 550 "${HEARD%% *}"
+	done
+	ask QUIT
+	hang_up
+}
+
+# given_up_on ADDRESS TIMES -- so many clients speak HTTP.
+given_up_on() {
+	local i
+	for ((i = 0; i < $2; i++)); do
+		call "$1"
+		ask 'GET / HTTP/1.1'
+		assertEquals "$1" 421 "${HEARD%% *}"
+		hang_up
+	done
+}
+
+# banned NETWORK -- the addresses there that are banned, and ::1.
+banned() {
+	inside fail2ban-client get smtp-stdio banip | tr -s ' ' '\n' | grep "^127\.0\.$1\.\|^::1$" | sort | xargs
+}
+bans() {
+	assertEquals "banned $*" "$2" "$(wait_for has_banned "$@"; banned "$1")"
+}
+has_banned() {
+	[ "$(banned "$1")" = "$2" ]
+}
+
+# As many as the jail takes without a ban come first: when the others are banned, these have been read.
+testFail2banBansWhoMisbehavesAndNobodyElse() {
+	machine && fail2ban_runs || return 0
+	local kind net=6 want
+	virtual
+	for kind in "${KINDS[@]}"; do
+		net=$((net + 1))
+		serve "$kind"
+		refused_from 127.0.$net.1 4
+		given_up_on 127.0.$net.2 4
+		send 127.0.$net.3 ann@here.test
+		ended $? heard
+		refused_from 127.0.$net.4 5
+		given_up_on 127.0.$net.5 5
+		want="127.0.$net.4 127.0.$net.5"
+		if inside test -e /proc/net/if_inet6; then
+			inside fail2ban-client unban ::1 >out
+			refused_from ::1 5
+			want="$want ::1"
+		fi
+		bans $net "$want"
+		assertEquals "$kind: whom a client named" "" "$(banned 9 | sed 's/::1//')"
+	done
+	inside systemctl stop fail2ban.service
 }
 
 # ---- hardening ----------------------------------------------------------------------------------
