@@ -79,9 +79,9 @@ CODEC   = smtp-stdio/request smtp-stdio/utf8
 MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recipient smtp-stdio/aliases \
 	smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop
-SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
-LISTEN  = smtp-stdio/listen smtp-stdio/sockets smtp-stdio/sources smtp-stdio/journal smtp-stdio/notify \
-	smtp-stdio/log smtp-stdio/clock sandbox/identity sandbox/signals
+SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/endpoint smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
+LISTEN  = smtp-stdio/listen smtp-stdio/sockets smtp-stdio/sources smtp-stdio/endpoint smtp-stdio/journal \
+	smtp-stdio/notify smtp-stdio/log smtp-stdio/clock sandbox/identity sandbox/signals
 objects = $(patsubst %,$O/obj/%.o,$(1))
 
 all: $B/smtp-stdio $B/deliver $B/smtp-listen ## build the three programs into .build/bin

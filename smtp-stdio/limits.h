@@ -27,6 +27,9 @@ enum {
 	    1000, /* RCPT beyond RecipientLimit, before each counts as an error; Postfix's
 				  smtpd_recipient_overshoot_limit */
 
+	/* Where it comes from. */
+	CLIENT_TEXT = 46, /* an address; INET6_ADDRSTRLEN */
+
 	/* Session and monitor. */
 	BODY_MAX = 65536,          /* message octets in one packet */
 	PACKET_MAX = 1 + BODY_MAX, /* its letter before it */
@@ -119,7 +122,6 @@ enum {
 
 	/* What smtp-listen has no option for. */
 	SOCKETS_MAX = 32,    /* that it listens on */
-	CLIENT_TEXT = 46,    /* INET6_ADDRSTRLEN */
 	SOURCE_OCTETS = 8,   /* of an IPv6 address; RFC 4291 2.5.1: a host chooses the others */
 	SOURCES_IDLE = 1024, /* sources without a session that -r remembers */
 	ACCEPT_PAUSE = 1000, /* ms without accept(2) when the system lacks something for it */

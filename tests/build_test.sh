@@ -67,10 +67,12 @@ layers() {
 	smtp-stdio/aliases\.[ch]	(aliases|limits|request)\.h
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
-	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
+	smtp-stdio/(spool|log|received|clock|stop)\.[ch]	(spool|log|received|clock|stop|limits)\.h
+	smtp-stdio/endpoint\.[ch]	(endpoint|limits)\.h
+	smtp-stdio/peer\.[ch]	(peer|endpoint|limits)\.h
 	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
 	smtp-stdio/sockets\.[ch]	(sockets|journal|log|limits)\.h
-	smtp-stdio/sources\.[ch]	(sources|limits)\.h
+	smtp-stdio/sources\.[ch]	(sources|endpoint|limits)\.h
 	smtp-stdio/journal\.[ch]	(journal|log|clock|limits)\.h
 	smtp-stdio/notify\.[ch]	(notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing

@@ -25,7 +25,7 @@ MESSAGE=('HELO me' 'MAIL FROM:<>' 'RCPT TO:<a@b.test>' DATA $'x: y\r\n\r\nhello\
 oneTimeSetUp() {
 	cc -D_GNU_SOURCE -std=c11 -O1 -o "$T/crowd" "$TOP/tests/crowd.c" || exit 1
 	cc -D_GNU_SOURCE -std=c11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-		-o "$T/sources" "$TOP/tests/sources.c" "$TOP/smtp-stdio/sources.c" || exit 1
+		-o "$T/sources" "$TOP/tests/sources.c" "$TOP"/smtp-stdio/{sources,endpoint}.c || exit 1
 }
 
 setUp() {

@@ -133,11 +133,11 @@ arrived() {
 
 # call ADDRESS -- a client at hand, connected from there: then "ask LINE ..." or "say LINE", and "hear".
 call() {
-	local server=127.0.0.1 from=$1
-	[[ $1 != *:* ]] || server=[::1] from=[$1]
+	local server=127.0.0.1 here=$1
+	[[ $1 != *:* ]] || { server='[::1]'; here="[$1]"; }
 	rm -f to from
 	mkfifo to from
-	inside timeout 60 socat STDIO "TCP:$server:25,crnl,bind=$from" <to >from 2>/dev/null &
+	inside timeout 60 socat STDIO "TCP:$server:25,crnl,bind=$here" <to >from 2>/dev/null &
 	CLIENT=$!
 	exec 8>to 9<from
 	hear
@@ -228,10 +228,10 @@ testMailboxesWithoutALoginReceive() {
 		send 127.0.0.$n ann@here.test
 		ended $? heard
 		arrived /var/lib/smtp-stdio/here.test/ann/Maildir/new smtp-stdio "from 127.0.0.$n"
-		logged "delivered .*127\.0\.0\.$n\>.* to=<ann@here.test>"
+		logged "delivered .* client=127\.0\.0\.$n .* to=<ann@here.test>"
 		send 127.0.0.$n nobody@here.test
 		ended $? heard 24 # as swaks has it where no recipient is taken
-		logged "refused .*127\.0\.0\.$n\>.* to=<nobody@here.test>"
+		logged "refused .* client=127\.0\.0\.$n .* to=<nobody@here.test>"
 		journal json >log
 		assertEquals "facility mail" 0 "$(grep '"delivered ' log | grep -vc '"SYSLOG_FACILITY":"2"')"
 		assertEquals "$kind: found by its name" 0 "$(grep '"delivered ' log | grep -vc '"SYSLOG_IDENTIFIER":"smtp-stdio"')"
@@ -249,7 +249,7 @@ testUsersOfTheMachineReceive() {
 		send 127.0.0.$n alice@here.test
 		ended $? heard
 		arrived /home/alice/Maildir/new alice "from 127.0.0.$n"
-		logged "delivered .*127\.0\.0\.$n\>.* to=<alice@here.test>"
+		logged "delivered .* client=127\.0\.0\.$n .* to=<alice@here.test>"
 		passwd 'Mailbox /var/mail/%u' 'MailGroup mail' # mboxes, as Debian has them
 		send 127.0.0.$n bob@here.test
 		ended $? heard
