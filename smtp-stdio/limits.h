@@ -115,8 +115,7 @@ enum {
 				   sender opens */
 	SECOND_DEFAULT = 500,   /* -r; half of what keeps a processor busy */
 	SECOND_MOST = 10000,
-	GRACE_DEFAULT = 10, /* -g, s; with twice that and KILL_GRACE well below the 90 of systemd's
-			       DefaultTimeoutStopSec */
+	GRACE_DEFAULT = 10, /* -g, s; most messages are in by then, the others come again */
 	GRACE_MOST = 3600,
 	COUNT_LEAST = 1, /* of each */
 
@@ -128,6 +127,8 @@ enum {
 	STATUS_PAUSE = 1000, /* ms between two of STATUS= */
 	BURST = 10000,       /* ms between two lines of the log that say the same */
 	SETTINGS_LIMIT = 10, /* s for PROGRAM -T, which takes some milliseconds */
+	ENDING_LIMIT = 600,  /* s from SIGTERM to SIGKILL; more than DELIVER_MOST, KEEP_LIMIT and
+				HELPER_GRACE: whoever is killed cannot tell its client */
 	KILL_GRACE = 5,      /* s from SIGKILL to the end; as HELPER_GRACE */
 	JOURNAL_LINE = 1024, /* octets of a line */
 };

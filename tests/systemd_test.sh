@@ -711,6 +711,40 @@ testStopLetsADeliveryEnd() {
 	done
 }
 
+# However long it is: neither the listener nor systemd ends it before DeliverTimeout does, which is 575 s
+# at most with what comes after it.
+testStopWaitsForALongDelivery() {
+	machine || return 0
+	local box=/var/lib/smtp-stdio/box
+	assertEquals "after SIGTERM systemd waits" 10min "$(inside systemctl show -P TimeoutStopUSec smtp-stdio@1.service)"
+	cat >"$ROOT/usr/local/bin/long" <<-'EOF'
+		#!/bin/sh
+		cat >"$1/message"
+		: >"$1/started"
+		sleep 5
+		: >"$1/ended"
+	EOF
+	chmod 755 "$ROOT/usr/local/bin/long"
+	inside rm -rf $box
+	inside install -d -o smtp-stdio $box
+	virtual "DeliverCommand /usr/local/bin/long $box"
+	serve smtp-listen
+	inside install -d /etc/systemd/system/smtp-listen.service.d
+	printf '%s\n' '[Service]' TimeoutStopSec=1 ExecStart= 'ExecStart=/usr/local/sbin/smtp-listen -g 1' \
+		>"$ROOT/etc/systemd/system/smtp-listen.service.d/50-short.conf"
+	inside systemctl daemon-reload
+	call 127.0.0.56
+	begin_message long
+	say .
+	wait_for inside test -e $box/started
+	inside systemctl stop --no-block "${UNITS[@]}"
+	hear
+	assertEquals "the client is told" "250 2.0.0" "${HEARD:0:9}"
+	assertTrue "it was brought to its end" "inside test -e $box/ended"
+	hang_up
+	logged 'signal=SIGTERM'
+}
+
 # The socket stays with systemd: a client that comes meanwhile waits, and is served.
 testARestartOfTheListenerRefusesNobody() {
 	machine || return 0
