@@ -323,26 +323,11 @@ testPageHasTheHandshake() {
 
 # ---- examples ------------------------------------------------------------------------------------
 
-# Each block of each page becomes a directory $T/examples/PAGE-N with its mark, the block, and the
-# checks that follow it.
+# Each block of each page becomes a directory $T/examples/PAGE-NNN, see examples.py.
 extract() {
 	[ ! -d "$T/examples" ] || return 0
 	mkdir "$T/examples"
-	python3 - "$T/examples" "${PAGES[@]}" <<-'END'
-		import os, re, sys
-		for page in sys.argv[2:]:
-		    text = open(page).read()
-		    text = text[text.index(".Sh EXAMPLES"):]
-		    blocks = re.findall(r'((?:^\.\\" [^\n]*\n)*)^\.Bd [^\n]*\n(.*?)^\.Ed', text, re.M | re.S)
-		    for n, (marks, block) in enumerate(blocks, 1):
-		        where = f"{sys.argv[1]}/{os.path.basename(page)}-{n}"
-		        os.mkdir(where)
-		        marks = [m[4:] for m in marks.splitlines()]
-		        block = block.replace("\\e", "\\").replace("\\&", "")
-		        open(where + "/mark", "w").write((marks or ["none"])[0] + "\n")
-		        open(where + "/see", "w").write("".join(m[4:] + "\n" for m in marks[1:]))
-		        open(where + "/block", "w").write(block)
-	END
+	python3 "$TOP/tests/examples.py" "$T/examples" "${PAGES[@]}"
 	# The programs as an administrator calls them, but those under test.
 	mkdir "$T/path" "$T/homes"
 	ln -s "$BIN/deliver" "$BIN/smtp-listen" "$T/path/"
@@ -461,15 +446,18 @@ testExampleAliasesStandForWhatThePageSays() {
 }
 
 testExampleUnitsAreWhatSystemdTakes() {
-	local example units=()
+	local example unit
 	mkdir "$T/units"
 	for example in $(marked unit); do
-		units+=("$T/units/$(cut -d' ' -f2 "$example/mark")")
-		sed "s,/usr/local/sbin/smtp-,$BIN/smtp-," "$example/block" >"${units[-1]}"
+		unit=$T/units/$(cut -d' ' -f2 "$example/mark")
+		mkdir -p "$(dirname "$unit")"
+		sed "s,/usr/local/sbin/smtp-,$BIN/smtp-," "$example/block" >"$unit"
 	done
-	assertEquals "units" 4 "${#units[@]}"
+	assertEquals "units" 6 "$(files "$T/units")"
+	assertEquals "drop-ins" 3 "$(find "$T"/units/*.d -type f | wc -l)"
+	assertEquals "of units that are there" "" "$(for unit in "$T"/units/*.d; do [ -f "${unit%.d}" ] || echo "$unit"; done)"
 	# What it says of units of this machine does not count.
-	assertEquals "" "$(systemd-analyze verify --man=no "${units[@]}" 2>&1 | grep "$T/units")"
+	assertEquals "" "$(systemd-analyze verify --man=no "$T"/units/*.socket "$T"/units/*.service 2>&1 | grep "$T/units")"
 }
 
 . shunit2
