@@ -5,6 +5,8 @@ shopt -s extglob
 
 SMTP=$TOP/smtp-stdio/smtp-stdio.8 CONF=$TOP/smtp-stdio/smtp-stdio.conf.5 DELIVER=$TOP/deliver/deliver.8
 LISTEN=$TOP/smtp-stdio/smtp-listen.8
+# GUIDE's examples need a machine: see guide_test.sh.
+GUIDE=$TOP/smtp-stdio/smtp-stdio.7
 PAGES=("$SMTP" "$CONF" "$DELIVER" "$LISTEN")
 
 # same WHAT LEFT RIGHT -- two lists, in any order; what stands in one only is shown.
@@ -16,7 +18,7 @@ same() {
 }
 
 testPagesAreValid() {
-	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" 2>&1)"
+	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" "$GUIDE" 2>&1)"
 }
 
 # options SOURCE -- the letters of getopt's string.
