@@ -27,7 +27,7 @@ for page in pages:
         text = f.read()
     for part in PART.finditer(text):
         if part["title"] is not None:
-            section = part["title"]
+            section = shown(part["title"])
             continue
         count += 1
         where = f"{directory}/{os.path.basename(page)}-{count:03}"

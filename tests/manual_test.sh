@@ -21,6 +21,20 @@ testPagesAreValid() {
 	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" "$GUIDE" 2>&1)"
 }
 
+# A word such as "In" or "No" in a title or at the head of an item would be a macro.
+testTitlesAreShownAsTheyAreWritten() {
+	local page title count=0
+	for page in "${PAGES[@]}" "$GUIDE"; do
+		mandoc -Tascii "$page" | sed 's/.\x08//g' >"$T/shown"
+		while IFS= read -r title; do
+			count=$((count + 1))
+			assertTrue "$(basename "$page"): $title" "sed 's/^ *//' $T/shown | grep -qxF -- '$title'"
+		done < <(sed -nE 's/^\.Ss (.*)/\1/p; /^\.It (Em|Cm|Ar|Fl|Pa|Ev|Sq|Xr|Dv)/d; s/^\.It ([A-Z0-9\\].* .*)/\1/p' "$page" |
+			grep -v ' Ta ' | sed 's/^\\&//')
+	done
+	assertTrue "there are some" "[ $count -gt 20 ]"
+}
+
 # options SOURCE -- the letters of getopt's string.
 options() {
 	grep -o 'getopt(argc, argv, "[^"]*"' "$1" | sed 's/.*"\(.*\)"/\1/; s/[+:]//g' | fold -w1
