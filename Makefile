@@ -80,9 +80,9 @@ MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recip
 	smtp-stdio/place smtp-stdio/aliases smtp-stdio/targets smtp-stdio/filter smtp-stdio/environment \
 	smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop
-SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
-LISTEN  = smtp-stdio/listen smtp-stdio/sockets smtp-stdio/sources smtp-stdio/journal smtp-stdio/notify \
-	smtp-stdio/log smtp-stdio/clock sandbox/identity sandbox/signals
+SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/endpoint smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
+LISTEN  = smtp-stdio/listen smtp-stdio/sockets smtp-stdio/sources smtp-stdio/endpoint smtp-stdio/journal \
+	smtp-stdio/notify smtp-stdio/log smtp-stdio/clock sandbox/identity sandbox/signals
 objects = $(patsubst %,$O/obj/%.o,$(1))
 
 all: $B/smtp-stdio $B/deliver $B/smtp-listen ## build the three programs into .build/bin
@@ -159,7 +159,7 @@ dev:      ## build with -Werror and sanitizers into .build/dev
 # What is installed, as DIRECTORY:FILE.
 PROGRAMS = $(bindir):$B/deliver $(addprefix $(sbindir):,$B/smtp-stdio $B/smtp-listen)
 TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8 smtp-stdio/smtp-listen.8) \
-	$(mandir)/man5:smtp-stdio/smtp-stdio.conf.5 \
+	$(mandir)/man5:smtp-stdio/smtp-stdio.conf.5 $(mandir)/man7:smtp-stdio/smtp-stdio.7 \
 	$(addprefix $(unitdir):units/smtp-,stdio.socket stdio@.service listen.socket listen.service) \
 	$(patsubst %,$(unitdir)/%.d:units/10-hardening.conf,smtp-stdio@.service smtp-listen.service) \
 	$(sysusersdir):units/sysusers.d/smtp-stdio.conf $(tmpfilesdir):units/tmpfiles.d/smtp-stdio.conf \

@@ -27,6 +27,9 @@ enum {
 	    1000, /* RCPT beyond RecipientLimit, before each counts as an error; Postfix's
 				  smtpd_recipient_overshoot_limit */
 
+	/* Where it comes from. */
+	CLIENT_TEXT = 46, /* an address; INET6_ADDRSTRLEN */
+
 	/* Session and monitor. */
 	BODY_MAX = 65536,          /* message octets in one packet */
 	PACKET_MAX = 1 + BODY_MAX, /* its letter before it */
@@ -137,20 +140,20 @@ enum {
 				   sender opens */
 	SECOND_DEFAULT = 500,   /* -r; half of what keeps a processor busy */
 	SECOND_MOST = 10000,
-	GRACE_DEFAULT = 10, /* -g, s; with twice that and KILL_GRACE well below the 90 of systemd's
-			       DefaultTimeoutStopSec */
+	GRACE_DEFAULT = 10, /* -g, s; most messages are in by then, the others come again */
 	GRACE_MOST = 3600,
 	COUNT_LEAST = 1, /* of each */
 
 	/* What smtp-listen has no option for. */
 	SOCKETS_MAX = 32,    /* that it listens on */
-	CLIENT_TEXT = 46,    /* INET6_ADDRSTRLEN */
 	SOURCE_OCTETS = 8,   /* of an IPv6 address; RFC 4291 2.5.1: a host chooses the others */
 	SOURCES_IDLE = 1024, /* sources without a session that -r remembers */
 	ACCEPT_PAUSE = 1000, /* ms without accept(2) when the system lacks something for it */
 	STATUS_PAUSE = 1000, /* ms between two of STATUS= */
 	BURST = 10000,       /* ms between two lines of the log that say the same */
 	SETTINGS_LIMIT = 10, /* s for PROGRAM -T, which takes some milliseconds */
+	ENDING_LIMIT = 600,  /* s from SIGTERM to SIGKILL; more than DELIVER_MOST, KEEP_LIMIT and
+				HELPER_GRACE: whoever is killed cannot tell its client */
 	KILL_GRACE = 5,      /* s from SIGKILL to the end; as HELPER_GRACE */
 	JOURNAL_LINE = 1024, /* octets of a line */
 };

@@ -278,11 +278,12 @@ stop(struct listener *l)
 		sockets_close(&l->sockets);
 		if (l->tester != 0)
 			(void)kill(l->tester, SIGKILL); /* not reaped: it is there */
-		notify_stopping((2 * grace) / 1000 + KILL_GRACE);
+		notify_stopping(grace / 1000 + ENDING_LIMIT + KILL_GRACE);
 		break;
 	case STAGE_FINISHING:
 		tell_all(l, SIGTERM);
 		signal = "SIGTERM";
+		grace = ENDING_LIMIT * 1000;
 		break;
 	case STAGE_ENDING:
 		tell_all(l, SIGKILL);

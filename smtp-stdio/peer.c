@@ -1,55 +1,12 @@
 /* peer.c -- see peer.h. */
 #include "peer.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-union name {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_storage room;
-};
-
-/* An IPv4 address that came to an IPv6 socket is written as what it is. */
-static bool
-from_socket(struct peer *peer)
-{
-	union name name = {0};
-	socklen_t len = sizeof name;
-	const void *octets = NULL;
-
-	if (getpeername(0, &name.any, &len) < 0)
-		return false;
-	int family = name.any.sa_family;
-	if (family == AF_INET) {
-		octets = &name.v4.sin_addr;
-	} else if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&name.v6.sin6_addr)) {
-		family = AF_INET;
-		octets = &name.v6.sin6_addr.s6_addr[12];
-	} else if (family == AF_INET6) {
-		octets = &name.v6.sin6_addr;
-	}
-	return octets != NULL &&
-	       inet_ntop(family, octets, peer->address, sizeof peer->address) != NULL;
-}
-
-static unsigned
-own_port(void)
-{
-	union name name = {0};
-	socklen_t len = sizeof name;
-
-	if (getsockname(0, &name.any, &len) < 0)
-		return 0;
-	return name.any.sa_family == AF_INET    ? ntohs(name.v4.sin_port)
-	       : name.any.sa_family == AF_INET6 ? ntohs(name.v6.sin6_port)
-						: 0;
-}
+#include "endpoint.h"
 
 static bool
 from_environment(struct peer *peer)
@@ -75,10 +32,18 @@ from_environment(struct peer *peer)
 void
 peer_find(struct peer *peer)
 {
+	struct sockaddr_storage theirs = {0}, ours = {0};
+	socklen_t theirs_len = sizeof theirs, ours_len = sizeof ours;
+	struct endpoint there, here;
 	struct stat st;
 
+	/* What fails leaves a name that is none. */
+	(void)getpeername(0, (struct sockaddr *)&theirs, &theirs_len);
+	(void)getsockname(0, (struct sockaddr *)&ours, &ours_len);
+	endpoint_from(&there, &theirs);
+	endpoint_from(&here, &ours);
 	peer->socket = fstat(0, &st) == 0 && S_ISSOCK(st.st_mode);
-	peer->port = own_port();
-	if (!from_socket(peer) && !from_environment(peer))
-		(void)strcpy(peer->address, "local");
+	peer->port = here.port;
+	if (there.len > 0 || !from_environment(peer))
+		(void)strcpy(peer->address, there.text);
 }

@@ -1,9 +1,9 @@
 /* sources.c -- see sources.h. */
 #include "sources.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
+
+#include "endpoint.h"
 
 /* The octets as a number. */
 static uint64_t
@@ -17,31 +17,16 @@ number(const unsigned char *octets, size_t len)
 }
 
 /* An IPv4 address stands where IPv6 has no host's: 0::/8 is reserved (RFC 4291 4). */
-static void
-set(struct client *client, int family, const unsigned char *octets)
-{
-	client->counted = inet_ntop(family, octets, client->text, sizeof client->text) != NULL;
-	client->source = number(octets, family == AF_INET ? 4 : SOURCE_OCTETS);
-}
-
-/* An IPv4 address that came to an IPv6 socket is written, and counted, as what it is. */
 void
 client_from(struct client *client, const struct sockaddr_storage *name)
 {
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
+	struct endpoint there;
 
-	*client = (struct client){.text = "local"};
-	if (name->ss_family == AF_INET) {
-		memcpy(&v4, name, sizeof v4);
-		set(client, AF_INET, (const unsigned char *)&v4.sin_addr);
-	} else if (name->ss_family == AF_INET6) {
-		memcpy(&v6, name, sizeof v6);
-		if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
-			set(client, AF_INET, v6.sin6_addr.s6_addr + 12);
-		else
-			set(client, AF_INET6, v6.sin6_addr.s6_addr);
-	}
+	endpoint_from(&there, name);
+	(void)strcpy(client->text, there.text);
+	client->counted = there.len > 0;
+	client->source =
+	    number(there.octets, there.len < SOURCE_OCTETS ? there.len : SOURCE_OCTETS);
 }
 
 /*

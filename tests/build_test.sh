@@ -72,10 +72,12 @@ layers() {
 	smtp-stdio/nss\.[ch]	(nss|clock|limits|log|spawn)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/place\.[ch]	(place|environment|limits)\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
-	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
+	smtp-stdio/(spool|log|received|clock|stop)\.[ch]	(spool|log|received|clock|stop|limits)\.h
+	smtp-stdio/endpoint\.[ch]	(endpoint|limits)\.h
+	smtp-stdio/peer\.[ch]	(peer|endpoint|limits)\.h
 	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
 	smtp-stdio/sockets\.[ch]	(sockets|journal|log|limits)\.h
-	smtp-stdio/sources\.[ch]	(sources|limits)\.h
+	smtp-stdio/sources\.[ch]	(sources|endpoint|limits)\.h
 	smtp-stdio/journal\.[ch]	(journal|log|clock|limits)\.h
 	smtp-stdio/notify\.[ch]	(notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing
@@ -199,7 +201,7 @@ testDemoShowsTheWholePath() {
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
 		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh \
-		tests/machine tests/systemd_test.sh \
+		tests/machine tests/machine_lib.sh tests/systemd_test.sh tests/container tests/guide_test.sh \
 		units/*.run units/debian/build units/debian/p*)
 	assertEquals 0 $?
 }

@@ -130,7 +130,7 @@ forgeries() {
 		from 192.0.2.4 -o "DeliverCommand $T/mda" -o 'Users any'
 }
 
-# found FILE -- the addresses that fail2ban finds in it, and how often.
+# found LOG -- the addresses that fail2ban finds in it, and how often.
 found() {
 	mkdir -p filter.d
 	cp "$PARTS/etc/fail2ban/filter.d/common.conf" filter.d/
@@ -148,9 +148,10 @@ formed() {
 		grep -vxE "[a-z-]+ session=[0-9a-f]+\.[0-9a-f]+ client=[0-9a-f.:local]+( [a-z]+=(($plain)*|\"($plain| )*\"))+"
 }
 
-# right FILE -- those that it should find there, and never as of another time than now.
+# right FILE [LOG] -- those that it should find there, and never as of another time than now.  LOG is
+# the same in another form.
 right() {
-	local refused now
+	local refused now log=${2:-$1}
 	refused=$(grep -c "refused session=[^ ]* client=192.0.2.1 .*reply=\"5" "$1")
 	refused=$((refused + $(grep -c "gave-up session=[^ ]* client=192.0.2.1 " "$1")))
 	assertTrue "many lines: $refused" "[ $refused -gt 15 ]"
@@ -158,9 +159,9 @@ right() {
 	assertTrue "it was tried to forge" "grep -q 'refused.*client=$FORGED' $1"
 	assertEquals "$1" "$refused 192.0.2.1
 1 192.0.2.3
-1 2001:db8::2" "$(found "$1" -o ip)"
+1 2001:db8::2" "$(found "$log" -o ip)"
 	now=$(date +%s)
-	assertEquals "$1: times" '' "$(found "$1" -o '<time>' | awk -v now="$now" '$2 < now - 600 || $2 > now + 60')"
+	assertEquals "$1: times" '' "$(found "$log" -o '<time>' | awk -v now="$now" '$2 < now - 600 || $2 > now + 60')"
 }
 
 testFail2banReadsPlainLines() {
@@ -172,9 +173,24 @@ testFail2banReadsPlainLines() {
 	right tai64n
 }
 
-# JOURNAL_STREAM has the file's numbers; the journal takes the "<N>" away, and fail2ban writes the rest.
+# entries FILE -- the journal's export format: each line as an entry of ours; the first, which somebody
+# else wrote, is none.
+entries() {
+	awk -v now="$(date +%s)" '
+		function entry(who, message) {
+			printf "__REALTIME_TIMESTAMP=%s\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032x\n", now "000000", NR + 1, 1
+			printf "_HOSTNAME=mx\nSYSLOG_IDENTIFIER=%s\n_PID=123\nMESSAGE=%s\n\n", who, message
+		}
+		NR == 1 { line = $0; sub(/client=[^ ]*/, "client=192.0.2.99", line); entry("other", line) }
+		{ entry("smtp-stdio", $0) }
+	' "$1"
+}
+
+# JOURNAL_STREAM has the file's numbers; the journal takes the "<N>" away.
 testFail2banReadsTheJournal() {
-	part usr/bin/fail2ban-regex fail2ban || return 0
+	local program=lib/systemd/systemd-journal-remote
+	part usr/bin/fail2ban-regex fail2ban && part $program systemd-journal-remote &&
+		part usr/lib/python3/dist-packages/systemd python3-systemd || return 0
 	: >log
 	export JOURNAL_STREAM
 	JOURNAL_STREAM=$(stat -c %d:%i log)
@@ -183,8 +199,11 @@ testFail2banReadsTheJournal() {
 	unset JOURNAL_STREAM
 	assertEquals 'each has its priority' '' "$(grep -vE '^<[2-6]>' log)"
 	assertEquals 'a broken jail or a session taken over is critical' '<2>killed' "$(grep -o '^<[0-7]>killed' log)"
-	sed "s/^<.>/$(date '+%Y-%m-%dT%H:%M:%S.000000%z') host smtp-stdio[123]: /" log >journal
-	right journal
+	sed 's/^<.>//' log >messages
+	rm -f mx.journal
+	entries messages | LD_LIBRARY_PATH=$(echo "$PARTS"/usr/lib/*-linux-gnu) "$PARTS/$program" -o mx.journal - 2>remote.log
+	ended $? remote.log
+	right messages "systemd-journal[journalfiles=$T/mx.journal]"
 }
 
 # Where descriptor 2 is the client's socket; a daemon writes the line to a file, with the host's name.

@@ -2,47 +2,10 @@
 # systemd_test.sh -- installed on a machine with a real systemd, which is booted once for all tests.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-
-M=$T/machine
-BOOTED='' WHY='that needs root' MACHINE='' LEADER='' ROOT=''
-
-# inside CMD ... -- run in the machine.
-inside() {
-	nsenter --target "$LEADER" --all --root --wd -- "$@"
-}
-
-# machine || return 0 -- skip a test where no machine could be booted.
-machine() {
-	[ -n "$BOOTED" ] || { skip "no systemd could be booted: $WHY"; return 1; }
-}
-
-child_of() {
-	local child=''
-	[ -z "$1" ] || read -r child _ <"/proc/$1/task/$1/children"
-	echo "$child"
-}
-is_up() {
-	kill -0 "$MACHINE" || return 0 # there is nothing to wait for
-	LEADER=$(child_of "$(child_of "$MACHINE")")
-	[ -n "$LEADER" ] && inside systemctl is-system-running 2>/dev/null | grep -qx 'running\|degraded'
-}
+. "$TOP/tests/machine_lib.sh"
 
 oneTimeSetUp() {
-	[ "$(id -u)" -eq 0 ] || return 0
-	# For PrivateUsers=, which the services have; within a chroot the kernel refuses it.
-	if ! unshare --user true 2>err; then
-		WHY="no user namespace can be made here: $(cat err)"
-		return 0
-	fi
-	mkdir "$M" "$M/files" "$M/share"
-	"$TOP/tests/machine" boot "$M" >console 2>&1 </dev/null &
-	MACHINE=$!
-	if ! { wait_for is_up || wait_for is_up; } 2>/dev/null || ! kill -0 "$MACHINE"; then
-		WHY=$(tail -n 1 console)
-		return 0
-	fi
-	BOOTED=1
-	ROOT=/proc/$LEADER/root
+	boot || return 0
 	cp "$T"/*.py "$M/share/"
 	make -C "$TOP" -s install DESTDIR="$ROOT" >install.log 2>&1 || cat install.log
 	inside systemd-sysusers 2>err
@@ -51,12 +14,6 @@ oneTimeSetUp() {
 	inside useradd -m bob
 	inside chmod 700 /home/alice /home/bob
 	mailboxes
-}
-oneTimeTearDown() {
-	# Nothing is running in it that anybody waits for: with its first process all are gone.
-	[ -z "$MACHINE" ] || { kill -KILL "$(child_of "$MACHINE")" || kill -KILL "$MACHINE"; wait "$MACHINE"; } 2>/dev/null
-	[ ! -d "$M" ] || wait_for "$TOP/tests/machine" clean "$M"
-	leave
 }
 
 # The two programs for port 25.
@@ -133,9 +90,11 @@ arrived() {
 
 # call ADDRESS -- a client at hand, connected from there: then "ask LINE ..." or "say LINE", and "hear".
 call() {
+	local server=127.0.0.1 here=$1
+	[[ $1 != *:* ]] || { server='[::1]'; here="[$1]"; }
 	rm -f to from
 	mkfifo to from
-	inside timeout 60 socat STDIO "TCP:127.0.0.1:25,crnl,bind=$1" <to >from 2>/dev/null &
+	inside timeout 60 socat STDIO "TCP:$server:25,crnl,bind=$here" <to >from 2>/dev/null &
 	CLIENT=$!
 	exec 8>to 9<from
 	hear
@@ -226,13 +185,15 @@ testMailboxesWithoutALoginReceive() {
 		send 127.0.0.$n ann@here.test
 		ended $? heard
 		arrived /var/lib/smtp-stdio/here.test/ann/Maildir/new smtp-stdio "from 127.0.0.$n"
-		logged "delivered .*127\.0\.0\.$n\>.* to=<ann@here.test>"
+		logged "delivered .* client=127\.0\.0\.$n .* to=<ann@here.test>"
 		send 127.0.0.$n nobody@here.test
 		ended $? heard 24 # as swaks has it where no recipient is taken
-		logged "refused .*127\.0\.0\.$n\>.* to=<nobody@here.test>"
+		logged "refused .* client=127\.0\.0\.$n .* to=<nobody@here.test>"
 		journal json >log
 		assertEquals "facility mail" 0 "$(grep '"delivered ' log | grep -vc '"SYSLOG_FACILITY":"2"')"
+		assertEquals "$kind: found by its name" 0 "$(grep '"delivered ' log | grep -vc '"SYSLOG_IDENTIFIER":"smtp-stdio"')"
 	done
+	assertTrue "the listener by its own" "grep -q '\"SYSLOG_IDENTIFIER\":\"smtp-listen\"' log"
 }
 
 testUsersOfTheMachineReceive() {
@@ -245,7 +206,7 @@ testUsersOfTheMachineReceive() {
 		send 127.0.0.$n alice@here.test
 		ended $? heard
 		arrived /home/alice/Maildir/new alice "from 127.0.0.$n"
-		logged "delivered .*127\.0\.0\.$n\>.* to=<alice@here.test>"
+		logged "delivered .* client=127\.0\.0\.$n .* to=<alice@here.test>"
 		passwd 'Mailbox /var/mail/%u' 'MailGroup mail' # mboxes, as Debian has them
 		send 127.0.0.$n bob@here.test
 		ended $? heard
@@ -294,6 +255,89 @@ testAnAliasIsForwarded() {
 	ended $? heard
 	assertTrue "it is in the queue" "inside grep -qx 'Subject: from 127.0.0.1' /var/spool/drop/queued"
 	assertEquals "as that group" mail "$(inside stat -c %G /var/spool/drop/queued)"
+}
+
+# ---- fail2ban -----------------------------------------------------------------------------------
+
+# fail2ban_runs || return 0 -- fail2ban in the machine, with the jail that its filter asks for.
+fail2ban_runs() {
+	part usr/bin/fail2ban-server fail2ban && part usr/lib/python3/dist-packages/systemd python3-systemd || return
+	(cd "$PARTS" && cp -a --parents etc/fail2ban usr/bin/fail2ban-* usr/lib/python3/dist-packages/{fail2ban,systemd} \
+		lib/systemd/system/fail2ban.service "$ROOT/")
+	cp "$TOP/units/smtp-stdio.fail2ban" "$ROOT/etc/fail2ban/filter.d/smtp-stdio.conf"
+	{
+		# To ban is to write into a file: whether the kernel filters packets is not our business, and
+		# 127.0.0.1 must go on.  ::1 is the machine itself, which is spared otherwise.
+		printf '%s\n' '[DEFAULT]' 'banaction = dummy' 'ignoreself = no'
+		printf '%s\n' '[sshd]' 'enabled = no' # Debian's, and here there is none
+		sed -n 's/^#     //p' "$TOP/units/smtp-stdio.fail2ban"
+	} >"$ROOT/etc/fail2ban/jail.local"
+	inside install -d /var/lib/fail2ban
+	inside systemctl daemon-reload
+	inside systemctl start fail2ban.service 2>err
+	ended $? err
+	wait_for inside grep -q 'smtp-stdio. Jail is in operation' /var/log/fail2ban.log
+}
+
+# refused_from ADDRESS TIMES -- so many recipients are refused; the client says that it is 127.0.9.9.
+refused_from() {
+	local i
+	call "$1"
+	ask 'EHLO [127.0.9.9]' 'MAIL FROM:<client=127.0.9.9@client.test>'
+	for ((i = 0; i < $2; i++)); do
+		ask 'RCPT TO:<"x client=127.0.9.9"@elsewhere.test>'
+		assertEquals "$1" 550 "${HEARD%% *}"
+	done
+	ask QUIT
+	hang_up
+}
+
+# given_up_on ADDRESS TIMES -- so many clients speak HTTP.
+given_up_on() {
+	local i
+	for ((i = 0; i < $2; i++)); do
+		call "$1"
+		ask 'GET / HTTP/1.1'
+		assertEquals "$1" 421 "${HEARD%% *}"
+		hang_up
+	done
+}
+
+# banned NETWORK -- the addresses there that are banned, and ::1.
+banned() {
+	inside fail2ban-client get smtp-stdio banip | tr -s ' ' '\n' | grep "^127\.0\.$1\.\|^::1$" | sort | xargs
+}
+bans() {
+	assertEquals "banned $*" "$2" "$(wait_for has_banned "$@"; banned "$1")"
+}
+has_banned() {
+	[ "$(banned "$1")" = "$2" ]
+}
+
+# As many as the jail takes without a ban come first: when the others are banned, these have been read.
+testFail2banBansWhoMisbehavesAndNobodyElse() {
+	machine && fail2ban_runs || return 0
+	local kind net=6 want
+	virtual
+	for kind in "${KINDS[@]}"; do
+		net=$((net + 1))
+		serve "$kind"
+		refused_from 127.0.$net.1 4
+		given_up_on 127.0.$net.2 4
+		send 127.0.$net.3 ann@here.test
+		ended $? heard
+		refused_from 127.0.$net.4 5
+		given_up_on 127.0.$net.5 5
+		want="127.0.$net.4 127.0.$net.5"
+		if inside test -e /proc/net/if_inet6; then
+			inside fail2ban-client unban ::1 >out
+			refused_from ::1 5
+			want="$want ::1"
+		fi
+		bans $net "$want"
+		assertEquals "$kind: whom a client named" "" "$(banned 9 | sed 's/::1//')"
+	done
+	inside systemctl stop fail2ban.service
 }
 
 # ---- hardening ----------------------------------------------------------------------------------
@@ -622,6 +666,40 @@ testStopLetsADeliveryEnd() {
 		assertTrue "it was brought to its end" "inside test -e $box/ended"
 		hang_up
 	done
+}
+
+# However long it is: neither the listener nor systemd ends it before DeliverTimeout does, which is 575 s
+# at most with what comes after it.
+testStopWaitsForALongDelivery() {
+	machine || return 0
+	local box=/var/lib/smtp-stdio/box
+	assertEquals "after SIGTERM systemd waits" 10min "$(inside systemctl show -P TimeoutStopUSec smtp-stdio@1.service)"
+	cat >"$ROOT/usr/local/bin/long" <<-'EOF'
+		#!/bin/sh
+		cat >"$1/message"
+		: >"$1/started"
+		sleep 5
+		: >"$1/ended"
+	EOF
+	chmod 755 "$ROOT/usr/local/bin/long"
+	inside rm -rf $box
+	inside install -d -o smtp-stdio $box
+	virtual "DeliverCommand /usr/local/bin/long $box"
+	serve smtp-listen
+	inside install -d /etc/systemd/system/smtp-listen.service.d
+	printf '%s\n' '[Service]' TimeoutStopSec=1 ExecStart= 'ExecStart=/usr/local/sbin/smtp-listen -g 1' \
+		>"$ROOT/etc/systemd/system/smtp-listen.service.d/50-short.conf"
+	inside systemctl daemon-reload
+	call 127.0.0.56
+	begin_message long
+	say .
+	wait_for inside test -e $box/started
+	inside systemctl stop --no-block "${UNITS[@]}"
+	hear
+	assertEquals "the client is told" "250 2.0.0" "${HEARD:0:9}"
+	assertTrue "it was brought to its end" "inside test -e $box/ended"
+	hang_up
+	logged 'signal=SIGTERM'
 }
 
 # The socket stays with systemd: a client that comes meanwhile waits, and is served.
