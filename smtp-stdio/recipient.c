@@ -343,58 +343,82 @@ forward(const struct config *config, struct recipient *r, const char *path, cons
 	r->mailbox[0] = 0;
 	r->foreign = true;
 	(void)strcpy(r->forward, path); /* at most NEW_PATH_MAX */
-	(void)snprintf(reply, sizeof reply, "2.1.5 user not local; will forward to <%s>", path);
+	(void)snprintf(reply, sizeof reply, "2.1.5 user not local; will forward to <%.*s>",
+	    NEW_PATH_MAX, path);
 	*text = reply;
 	return VERDICT_FORWARDED;
 }
 
 static enum verdict
-bad_alias(
-    const struct config *config, const struct alias *alias, const char *why, const char **text)
+bad_alias(const struct config *config, unsigned at, const char *why, const char **text)
 {
 	char line[16] = "";
 
-	if (alias->line > 0) /* otherwise it is the whole file */
-		(void)snprintf(line, sizeof line, ":%u", alias->line);
+	if (at > 0) /* otherwise it is the whole file */
+		(void)snprintf(line, sizeof line, ":%u", at);
 	log_error("%s%s: %s", config->text[KEY_ALIASES], line, why);
 	*text = misconfigured;
 	return VERDICT_LATER;
+}
+
+/* The one target of the recipient's name; TARGET_END if it is not in the file. */
+static enum target_kind
+alias_of(const struct config *config, const struct recipient *r, struct target *target)
+{
+	static struct alias_entry entry;
+	static struct target more;
+	const struct alias_name names[] = {{r->user, r->domain}, {r->user, NULL}};
+
+	enum alias_found found = aliases_find(config->text[KEY_ALIASES], names, 2, &entry);
+	if (found == ALIAS_NONE)
+		return TARGET_END;
+	target->line = entry.line;
+	target->why = entry.why;
+	if (found == ALIAS_WRONG)
+		return TARGET_WRONG;
+	enum target_kind kind = targets_next(&entry.targets, target);
+	if (kind == TARGET_WRONG)
+		return kind;
+	target->why = kind == TARGET_COMMAND   ? "not there yet: a command as a target"
+		      : kind == TARGET_FILE    ? "not there yet: a file as a target"
+		      : kind == TARGET_INCLUDE ? "not there yet: :include:"
+		      : kind == TARGET_EXACT   ? "not there yet: a backslash before a user"
+					       : NULL;
+	enum target_kind next = targets_next(&entry.targets, &more);
+	if (next != TARGET_END)
+		target->why = next == TARGET_WRONG ? more.why : "not there yet: several targets";
+	return target->why != NULL ? TARGET_WRONG : kind;
 }
 
 /* One step: what an alias names is looked up as a user, and not as another alias. */
 static enum verdict
 find_alias(const struct config *config, struct recipient *r, const char **text)
 {
-	static struct alias alias;
-	const char *path = config->text[KEY_ALIASES], *at;
+	static struct target target;
 	bool postmaster = is_postmaster(r);
 
-	aliases_find(path, r->user, &alias);
-	switch (alias.kind) {
-	case ALIAS_NONE:
+	enum target_kind kind = alias_of(config, r, &target);
+	if (kind == TARGET_END)
 		return find_mailbox(config, r, text);
-	case ALIAS_WRONG:
-		return bad_alias(config, &alias, alias.why, text);
-	case ALIAS_ERROR:
-		*text = alias.text;
-		return alias.verdict;
-	case ALIAS_PATH:
-		break;
-	}
-	at = strchr(alias.text, '@');
+	if (kind == TARGET_WRONG)
+		return bad_alias(config, target.line, target.why, text);
+	*text = target.text;
+	if (kind == TARGET_ERROR)
+		return target.verdict;
+	const char *at = strchr(target.text, '@');
 	if (at != NULL && !is_served(config, at + 1))
-		return forward(config, r, alias.text, text);
-	split(r, alias.text);
+		return forward(config, r, target.text, text);
+	split(r, target.text);
 	enum verdict verdict = find_mailbox(config, r, text);
 	if (verdict != VERDICT_NEVER)
 		return verdict;
-	aliases_find(path, r->user, &alias); /* then it is no user, but perhaps another alias */
-	if (alias.kind == ALIAS_NONE && postmaster) /* Debian's is an alias of root */
+	kind = alias_of(config, r, &target);  /* then it is no user, but perhaps another alias */
+	if (kind == TARGET_END && postmaster) /* Debian's is an alias of root */
 		verdict = find_postmaster(config, r, text);
-	if (alias.kind == ALIAS_NONE)
+	if (kind == TARGET_END)
 		return verdict == VERDICT_YES ? add_group(config, r, text) : verdict;
-	return bad_alias(config, &alias,
-	    alias.kind == ALIAS_WRONG ? alias.why : "not there yet: an alias of an alias", text);
+	return bad_alias(config, target.line,
+	    kind == TARGET_WRONG ? target.why : "not there yet: an alias of an alias", text);
 }
 
 enum verdict
