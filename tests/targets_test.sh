@@ -234,6 +234,7 @@ END
 	has $'1 user a\n2 wrong a blank outside of quotes' name
 }
 
+# shellcheck disable=SC1003,SC2088  # just targets
 testATargetThatIsNoneIsAFault() {
 	tells 'a name without a target' '' ' ' '""' ' # alice' ',,' '(x)' ', # x'
 	tells 'a blank outside of quotes' 'alice bob' '|/bin/echo x' '|"a" b' 'a (x) b' '"a" "b"' '"a" b' '"" b' '/a b' ':include:/a b'
@@ -470,4 +471,5 @@ testSendmailReadsTheSameTargets() {
 	done < <(sed -n 's/^\([^#	 :][^:]*\):.*/\1/p' aliases)
 }
 
+# shellcheck source=/dev/null
 . shunit2
