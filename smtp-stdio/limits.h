@@ -1,5 +1,5 @@
 /*
- * limits.h -- every number of smtp-stdio and smtp-listen, with where it comes from.  What an
+ * limits.h -- every number of smtp-stdio, smtp-listen and check-policy, with where it comes from.  What an
  * administrator may want to change is a keyword of smtp-stdio.conf(5) or an option of smtp-listen(8);
  * its default and its bounds stand here too.
  */
@@ -104,6 +104,14 @@ enum {
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
+
+	/* check-policy. */
+	POLICY_DEFAULT = 100, /* -t, s; Postfix's smtpd_policy_service_timeout */
+	POLICY_LEAST = 1,
+	POLICY_MOST = 300,         /* what a client waits for a reply to RCPT: RFC 5321 4.5.3.2.3 */
+	POLICY_REQUEST_MAX = 4096, /* octets; two addresses, a name and 800 octets of names */
+	POLICY_ANSWER_MAX = 8192,  /* octets; a header field of four of Postfix's
+				      line_length_limit, with PREPEND */
 
 	/* Options of smtp-listen: default, least, most. */
 	SESSIONS_DEFAULT = 100, /* -c; MaxConnections in units/ */

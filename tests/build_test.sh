@@ -8,7 +8,7 @@ sources() {
 
 testProgramsAreStaticPie() {
 	local program
-	for program in smtp-stdio deliver; do
+	for program in smtp-stdio deliver check-policy; do
 		assertEquals "$program is position independent" "DYN" \
 			"$(readelf -h "$BIN/$program" | awk '/Type:/ { print $2 }')"
 		assertEquals "$program asks for no interpreter" 0 "$(readelf -lW "$BIN/$program" | grep -c INTERP)"
@@ -32,7 +32,7 @@ testWithoutLibsystemdTheBuildSaysSo() {
 
 testProgramsAreHardened() {
 	local program
-	for program in smtp-stdio deliver smtp-listen; do
+	for program in smtp-stdio deliver check-policy smtp-listen; do
 		assertEquals "$program: no executable stack" "RW" \
 			"$(readelf -lW "$BIN/$program" | awk '/GNU_STACK/ { print $7 }')"
 		assertEquals "$program: no segment both writable and executable" 0 \
@@ -68,6 +68,7 @@ layers() {
 	smtp-stdio/recipient\.[ch]	(recipient|aliases|config|limits|request|log)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/config\.[ch]	(config|utf8|limits)\.h
 	smtp-stdio/(spool|log|received|clock|peer|stop)\.[ch]	(spool|log|received|clock|peer|stop|limits)\.h
+	smtp-stdio/check-policy\.c	(request|limits)\.h|\.\./sandbox/(landlock|rlimits|sandbox|signals)\.h
 	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
 	smtp-stdio/sockets\.[ch]	(sockets|journal|log|limits)\.h
 	smtp-stdio/sources\.[ch]	(sources|limits)\.h
