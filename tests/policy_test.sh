@@ -71,7 +71,7 @@ serve() {
 
 # check -- run it as the monitor does: with these facts and no other variable; $STATUS, and $T/out.
 check() {
-	"${INSIDE[@]}" env -i "${FACTS[@]}" "$BIN/check-policy" "${OPTIONS[@]}" "$SERVER" >"$T/out" 2>"$T/err" </dev/null
+	"${INSIDE[@]}" timeout 30 env -i "${FACTS[@]}" "$BIN/check-policy" "${OPTIONS[@]}" "$SERVER" >"$T/out" 2>"$T/err" </dev/null
 	STATUS=$?
 }
 
@@ -227,6 +227,7 @@ actions() {
 	75|350 what|LATER|action=350 what
 	75|650 what|LATER|action=650 what
 	75|5500 what|LATER|action=5500 what
+	75|550x what|LATER|action=550x what
 	75|55 what|LATER|action=55 what
 	75|1700000000 or so|LATER|action=1700000000 or so
 	75|reject_unauth_destination|LATER|action=reject_unauth_destination
@@ -293,6 +294,7 @@ testAServerThatFailsIsLater() {
 	fails 'the answer has no action' say '\n'
 	fails 'the answer has no action' say '\n\n'
 	fails 'the answer has no action' say 'xaction=OK\n\n'
+	fails 'the answer has no action' say 'x=1\n\naction=OK\n\n'
 	fails 'the answer has no action' say 'Action=OK\nOK\n\n'
 	fails 'the answer has no action' say '220 mx.example.org ESMTP\n\n'
 	fails 'the answer has a NUL' say 'action=OK\0\n\n'
