@@ -3,6 +3,7 @@
 prefix      = /usr/local
 sbindir     = $(prefix)/sbin
 bindir      = $(prefix)/bin
+libexecdir  = $(prefix)/libexec
 datadir     = $(prefix)/share
 mandir      = $(datadir)/man
 docdir      = $(datadir)/doc/smtp-stdio
@@ -81,18 +82,21 @@ MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recip
 	smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop
 SMTP    = smtp-stdio/main smtp-stdio/config smtp-stdio/peer smtp-stdio/endpoint smtp-stdio/session $(MONITOR) $(PURE) $(CODEC)
+CHECK_POLICY = smtp-stdio/check-policy smtp-stdio/request smtp-stdio/utf8 sandbox/sandbox sandbox/landlock \
+	sandbox/rlimits sandbox/signals
 LISTEN  = smtp-stdio/listen smtp-stdio/sockets smtp-stdio/sources smtp-stdio/endpoint smtp-stdio/journal \
 	smtp-stdio/notify smtp-stdio/log smtp-stdio/clock sandbox/identity sandbox/signals
 objects = $(patsubst %,$O/obj/%.o,$(1))
 
-all: $B/smtp-stdio $B/deliver $B/smtp-listen ## build the three programs into .build/bin
+all: $B/smtp-stdio $B/deliver $B/check-policy $B/smtp-listen ## build the programs into .build/bin
 
 $B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
 $B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
+$B/check-policy: $(call objects,$(CHECK_POLICY))
 # For the tests: a session taken over by an attacker, and a prober of both jails.
 $B/hostile: $(call objects,tests/hostile $(filter-out %/session $(PURE),$(SMTP)) $(SANDBOX))
 $B/probe: $(call objects,tests/probe $(filter-out deliver/main,$(DELIVER)) $(SANDBOX))
-$B/smtp-stdio $B/deliver $B/hostile $B/probe:
+$B/smtp-stdio $B/deliver $B/check-policy $B/hostile $B/probe:
 	@mkdir -p $B
 	$Q$(call LINK,$^) -o $@
 
@@ -157,8 +161,10 @@ dev:      ## build with -Werror and sanitizers into .build/dev
 	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
 
 # What is installed, as DIRECTORY:FILE.
-PROGRAMS = $(bindir):$B/deliver $(addprefix $(sbindir):,$B/smtp-stdio $B/smtp-listen)
-TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8 smtp-stdio/smtp-listen.8) \
+PROGRAMS = $(bindir):$B/deliver $(addprefix $(sbindir):,$B/smtp-stdio $B/smtp-listen) \
+	$(libexecdir)/smtp-stdio:$B/check-policy
+TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8 smtp-stdio/smtp-listen.8 \
+	smtp-stdio/check-policy.8) \
 	$(mandir)/man5:smtp-stdio/smtp-stdio.conf.5 $(mandir)/man7:smtp-stdio/smtp-stdio.7 \
 	$(addprefix $(unitdir):units/smtp-,stdio.socket stdio@.service listen.socket listen.service) \
 	$(patsubst %,$(unitdir)/%.d:units/10-hardening.conf,smtp-stdio@.service smtp-listen.service) \
@@ -169,7 +175,8 @@ TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8
 	$(addprefix $(docdir)/examples:units/,smtp-stdio.conf smtp-stdio.xinetd inetd.conf tcpserver.run s6.run smtp-stdio.fail2ban)
 # In a text the paths become those of this installation.
 PATHS    = -e 's,/usr/local/sbin,$(sbindir),g' -e 's,/usr/local/bin,$(bindir),g' \
-	-e 's,/usr/local/share,$(datadir),g' -e 's,/etc/smtp-stdio.conf,$(sysconfdir)/smtp-stdio.conf,g'
+	-e 's,/usr/local/libexec,$(libexecdir),g' -e 's,/usr/local/share,$(datadir),g' \
+	-e 's,/etc/smtp-stdio.conf,$(sysconfdir)/smtp-stdio.conf,g'
 # Of one item: the file here, and there.
 HERE     = "$${item\#*:}"
 THERE    = "$(DESTDIR)$${item%%:*}/$${item\#\#*/}"
@@ -183,7 +190,7 @@ install: all ## everything into $(DESTDIR)$(prefix)
 uninstall: ## remove what install made
 	@for item in $(PROGRAMS) $(TEXTS); do rm -f $(THERE); done
 	@for dir in $(patsubst %,$(unitdir)/%.d,smtp-stdio@.service smtp-listen.service) \
-		$(datadir)/smtp-stdio $(docdir)/examples $(docdir); do \
+		$(libexecdir)/smtp-stdio $(datadir)/smtp-stdio $(docdir)/examples $(docdir); do \
 		[ ! -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
 
 deb:      ## a Debian package in .build; VERSION=, otherwise that of the tag or the commit
@@ -198,5 +205,5 @@ help:     ## this list
 
 .FORCE:
 .PHONY: all demo serve check fuzz bench soak dev install uninstall deb clean help .FORCE
--include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) tests/hostile tests/probe)
+-include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

@@ -7,7 +7,7 @@
 #include "policy.h"
 
 /*
- * The session: it pumps bytes between descriptors that it was given, and ends.  No call here takes
+ * The session, and check-policy: it pumps bytes between descriptors that it was given, and ends.  No call here takes
  * a path, makes a descriptor, a process or a mapping, or names another process.  The kernel needs
  * none after a signal either: nothing is caught, and read and write are restarted in place.
  */

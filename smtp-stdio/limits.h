@@ -1,5 +1,5 @@
 /*
- * limits.h -- every number of smtp-stdio and smtp-listen, with where it comes from.  What an
+ * limits.h -- every number of smtp-stdio, smtp-listen and check-policy, with where it comes from.  What an
  * administrator may want to change is a keyword of smtp-stdio.conf(5) or an option of smtp-listen(8);
  * its default and its bounds stand here too.
  */
@@ -132,6 +132,14 @@ enum {
 	CHECK_DEFAULT = 100,   /* s; Postfix's smtpd_policy_service_timeout */
 	CHECK_MOST = 280,      /* s; with twice HELPER_GRACE less than the 300 that a client waits:
 			     RFC 5321 4.5.3.2.3 */
+
+	/* check-policy. */
+	POLICY_DEFAULT = 100, /* -t, s; Postfix's smtpd_policy_service_timeout */
+	POLICY_LEAST = 1,
+	POLICY_MOST = 300,         /* what a client waits for a reply to RCPT: RFC 5321 4.5.3.2.3 */
+	POLICY_REQUEST_MAX = 4096, /* octets; two addresses, a name and 800 octets of names */
+	POLICY_ANSWER_MAX = 8192,  /* octets; a header field of four of Postfix's
+				      line_length_limit, with PREPEND */
 
 	/* Options of smtp-listen: default, least, most. */
 	SESSIONS_DEFAULT = 100, /* -c; MaxConnections in units/ */

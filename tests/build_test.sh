@@ -8,7 +8,7 @@ sources() {
 
 testProgramsAreStaticPie() {
 	local program
-	for program in smtp-stdio deliver; do
+	for program in smtp-stdio deliver check-policy; do
 		assertEquals "$program is position independent" "DYN" \
 			"$(readelf -h "$BIN/$program" | awk '/Type:/ { print $2 }')"
 		assertEquals "$program asks for no interpreter" 0 "$(readelf -lW "$BIN/$program" | grep -c INTERP)"
@@ -32,7 +32,7 @@ testWithoutLibsystemdTheBuildSaysSo() {
 
 testProgramsAreHardened() {
 	local program
-	for program in smtp-stdio deliver smtp-listen; do
+	for program in smtp-stdio deliver check-policy smtp-listen; do
 		assertEquals "$program: no executable stack" "RW" \
 			"$(readelf -lW "$BIN/$program" | awk '/GNU_STACK/ { print $7 }')"
 		assertEquals "$program: no segment both writable and executable" 0 \
@@ -75,6 +75,7 @@ layers() {
 	smtp-stdio/(spool|log|received|clock|stop)\.[ch]	(spool|log|received|clock|stop|limits)\.h
 	smtp-stdio/endpoint\.[ch]	(endpoint|limits)\.h
 	smtp-stdio/peer\.[ch]	(peer|endpoint|limits)\.h
+	smtp-stdio/check-policy\.c	(request|limits)\.h|\.\./sandbox/(landlock|rlimits|sandbox|signals)\.h
 	smtp-stdio/listen\.c	(sockets|sources|journal|log|notify|clock|limits)\.h|\.\./sandbox/(identity|signals)\.h
 	smtp-stdio/sockets\.[ch]	(sockets|journal|log|limits)\.h
 	smtp-stdio/sources\.[ch]	(sources|endpoint|limits)\.h
@@ -200,7 +201,7 @@ testDemoShowsTheWholePath() {
 
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
-		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh \
+		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh tests/policy_test.sh \
 		tests/machine tests/machine_lib.sh tests/systemd_test.sh tests/container tests/guide_test.sh \
 		units/*.run units/debian/build units/debian/p*)
 	assertEquals 0 $?

@@ -30,6 +30,7 @@ installed() {
 		lib/systemd/system/smtp-stdio@.service.d/10-hardening.conf
 		lib/sysusers.d/smtp-stdio.conf
 		lib/tmpfiles.d/smtp-stdio.conf
+		libexec/smtp-stdio/check-policy
 		sbin/smtp-listen
 		sbin/smtp-stdio
 		share/doc/smtp-stdio/LICENSE
@@ -42,6 +43,7 @@ installed() {
 		share/doc/smtp-stdio/examples/tcpserver.run
 		share/man/man5/smtp-stdio.conf.5
 		share/man/man7/smtp-stdio.7
+		share/man/man8/check-policy.8
 		share/man/man8/deliver.8
 		share/man/man8/smtp-listen.8
 		share/man/man8/smtp-stdio.8
@@ -64,7 +66,7 @@ testInstallPutsEverythingBelowDestdirAndUninstallTakesItAway() {
 		fi
 		assertTrue "$prefix: smtp-stdio knows deliver" "strings root$prefix/sbin/smtp-stdio | grep -qx $prefix/bin/deliver"
 		assertEquals "files" "$(installed $prefix)" "$(cd root && find . -type f | sort)"
-		assertEquals "programs and scripts, and nothing else, can be run" "$(installed $prefix | grep 'bin/\|\.run$')" \
+		assertEquals "programs and scripts, and nothing else, can be run" "$(installed $prefix | grep 'bin/\|libexec/\|\.run$')" \
 			"$(cd root && find . -type f -perm /111 | sort)"
 		make -C "$TOP" -s uninstall DESTDIR="$T/root" prefix=$prefix
 		assertEquals "left over" "" "$(find root -type f)"
@@ -83,14 +85,15 @@ testUninstallLeavesWhatIsNotItsOwn() {
 
 testPathsInTheTextsAreThoseOfTheInstallation() {
 	install_into "$T/root" prefix=/opt/mail sysconfdir=/opt/etc -o all
-	assertEquals "elsewhere" "" "$(grep -rn '/usr/local/s*bin\|/usr/local/share\|[^t]/etc/smtp-stdio.conf' root)"
+	assertEquals "elsewhere" "" "$(grep -rn '/usr/local/s*bin\|/usr/local/libexec\|/usr/local/share\|[^t]/etc/smtp-stdio.conf' root)"
 	local units=root/opt/mail/lib/systemd/system
 	assertTrue "ExecStart" "grep -qx 'ExecStart=/opt/mail/sbin/smtp-stdio' $units/smtp-stdio@.service"
 	assertTrue "ExecStart" "grep -qx 'ExecStart=/opt/mail/sbin/smtp-listen' $units/smtp-listen.service"
-	assertTrue "ExecPaths" "grep -qx 'ExecPaths=/usr /opt/mail/sbin /opt/mail/bin' $units/smtp-stdio@.service.d/10*"
+	assertTrue "ExecPaths" "grep -qx 'ExecPaths=/usr /opt/mail/sbin /opt/mail/bin /opt/mail/libexec' $units/smtp-stdio@.service.d/10*"
 	assertEquals "settings" 2 "$(cat $units/*.socket | grep -c '^AssertPathExists=/opt/etc/smtp-stdio.conf$')"
 	assertTrue "inetd.conf" "grep -q 'root	/opt/mail/sbin/smtp-stdio	smtp-stdio$' root/opt/mail/share/doc/smtp-stdio/examples/inetd.conf"
 	assertTrue "the page" "grep -qx '.Cm /opt/mail/bin/deliver .' root/opt/mail/share/man/man5/smtp-stdio.conf.5"
+	assertTrue "the other page" "grep -q '^.Dl Check /opt/mail/libexec/smtp-stdio/check-policy ' root/opt/mail/share/man/man8/check-policy.8"
 	rm -r root
 }
 

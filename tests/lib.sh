@@ -15,7 +15,7 @@ T=$(mktemp -d /tmp/smtp-stdio-test.XXXXXX)
 chmod 755 "$T"
 BIN=$T/bin
 mkdir "$BIN"
-cp "$O/bin/smtp-stdio" "$O/bin/deliver" "$O/bin/smtp-listen" "$BIN/" || exit 1
+cp "$O/bin/smtp-stdio" "$O/bin/deliver" "$O/bin/check-policy" "$O/bin/smtp-listen" "$BIN/" || exit 1
 PIDS=()
 leave() {
 	for pid in "${PIDS[@]:-}"; do

@@ -4,10 +4,10 @@
 shopt -s extglob
 
 SMTP=$TOP/smtp-stdio/smtp-stdio.8 CONF=$TOP/smtp-stdio/smtp-stdio.conf.5 DELIVER=$TOP/deliver/deliver.8
-LISTEN=$TOP/smtp-stdio/smtp-listen.8
+LISTEN=$TOP/smtp-stdio/smtp-listen.8 POLICY=$TOP/smtp-stdio/check-policy.8
 # GUIDE's examples need a machine: see guide_test.sh.
 GUIDE=$TOP/smtp-stdio/smtp-stdio.7
-PAGES=("$SMTP" "$CONF" "$DELIVER" "$LISTEN")
+PAGES=("$SMTP" "$CONF" "$DELIVER" "$LISTEN" "$POLICY")
 
 # same WHAT LEFT RIGHT -- two lists, in any order; what stands in one only is shown.
 same() {
@@ -47,6 +47,8 @@ testPagesHaveTheOptionsThatTheProgramsTake() {
 	same "options of smtp-stdio" "$(sed -n "$items" "$SMTP")" "$(options "$TOP/smtp-stdio/main.c")"
 	same "options of deliver" "$(sed -n "$items" "$DELIVER")" "$(options "$TOP/deliver/options.c")"
 	same "options of smtp-listen" "$(sed -n "$items" "$LISTEN")" "$(options "$TOP/smtp-stdio/listen.c")"
+	same "options of check-policy" "$(sed -n "$items" "$POLICY")" "$(options "$TOP/smtp-stdio/check-policy.c")"
+	same "synopsis of check-policy" "$(sed -n "$synopsis" "$POLICY" | fold -w1)" "$(options "$TOP/smtp-stdio/check-policy.c")"
 	same "synopsis of smtp-listen" "$(sed -n "$synopsis" "$LISTEN" | fold -w1)" "$(options "$TOP/smtp-stdio/listen.c")"
 	same "synopsis of smtp-stdio" "$(sed -n "$synopsis" "$SMTP" | fold -w1)" "$(options "$TOP/smtp-stdio/main.c")"
 	same "synopsis of deliver" "$(sed -n "$synopsis" "$DELIVER" | fold -w1)" "$(options "$TOP/deliver/options.c")"
@@ -174,7 +176,7 @@ testNoNumberStandsWithoutItsLimit() {
 			/^\.Bd/ { block = 1 }
 			/^\.Ed/ { block = 0 }
 			skip > 0 { skip--; next }
-			/^\.(Dd|It|Bl|Cm|\\")/ || block || /RFC|section|\\e|8-bit/ { next }
+			/^\.(Dd|Dl|It|Bl|Cm|\\")/ || block || /RFC|section|\\e|8-bit/ { next }
 			# modes, enhanced codes, exit statuses, reply codes, a version
 			{ gsub(/0[67]00|[45]\.[0-9]\.[0-9]|status(es)? (is |of )?[0-9]+|65, 67, 68, 69 and 77|0 and 65|or 77/, "") }
 			{ gsub(/25[0-2]|421|45[0-2]|503|521|55[0-5]|Linux 5\.19/, "") }
@@ -229,6 +231,8 @@ testPagesHaveEveryExitStatus() {
 		"$(statuses_of_sources "$TOP/smtp-stdio/main.c")"
 	same "exit statuses of smtp-listen" "$(sed -n "$items" "$LISTEN")" \
 		"$(statuses_of_sources "$TOP"/smtp-stdio/{listen,sockets}.c)"
+	same "exit statuses of check-policy" "$(sed -n "$items" "$POLICY")" \
+		"$(statuses_of_sources "$TOP/smtp-stdio/check-policy.c")"
 	same "exit statuses of deliver" "$(sed -n "$items" "$DELIVER")" \
 		"$(statuses_of_sources "$TOP"/deliver/{main,options,fault}.c)"
 }
@@ -314,7 +318,7 @@ smtp-stdio/main.c: usage" "$(cd "$TOP" && awk '
 }
 
 testPagesHaveTheVariablesThatArePassedOrRead() {
-	local passed files=("$TOP"/smtp-stdio/!(listen|sockets|sources|journal|notify).c)
+	local passed files=("$TOP"/smtp-stdio/!(listen|sockets|sources|journal|notify|check-policy).c)
 	passed=$(grep -o '{"[A-Z_]*=", ' "$TOP/smtp-stdio/environment.c" | tr -dc 'A-Z_\n')
 	same "variables" "$(sed -n '/^\.Sh ENV/,/^\.Sh FILES/{s/^\(\.It \)*\.*Ev //p;}' "$SMTP" | tr -s ' ,' '\n' | grep -v '^TZ$')" \
 		"$passed
@@ -325,12 +329,22 @@ $(sed -n '/names\[\] = {/,/};/p' "$TOP/smtp-stdio/peer.c" | grep -o '"[A-Z_]*"' 
 		"$(printf 'LISTEN_%s\n' FDS PID FDNAMES)
 $(grep -oh 'getenv("[A-Z_]*")' "$TOP"/smtp-stdio/{listen,log}.c | cut -d'"' -f2)
 $(sed -n '/kept_back\[\] = {/,/};/p' "$TOP/smtp-stdio/listen.c" | grep -o '"[A-Z_]*=' | tr -d '"=')"
+	same "variables of check-policy" "$(sed -n '/^\.Sh ENV/,/^\.Sh EXIT/{s/^\(\.It \)*\.*Ev //p;}' "$POLICY" | tr -s ' ,' '\n')" \
+		"$(sed -n '/attributes\[\] = {/,/};/p' "$TOP/smtp-stdio/check-policy.c" | grep -o '"[A-Z_]*"' | tr -d '"' | grep _\\\|SENDER\\\|SIZE)"
 	assertEquals "deliver reads none" "" "$(grep -l getenv "$TOP"/deliver/*.c)"
 }
 
 testPageHasEveryRequestLetter() {
 	same "request letters" "$(sed -n 's/^\.It \([A-Z]\)$/\1/p' "$SMTP")" \
 		"$(sed -n "s/^\tREQUEST_[A-Z]* = '\(.\)'.*/\1/p" "$TOP/smtp-stdio/request.h")"
+}
+
+testPageHasThePolicyProtocol() {
+	same "actions" "$(sed -n 's/^\.It \([A-Z_]*\) Ta \([a-z]*\) Ta .*/\1 \2/p' "$POLICY")" \
+		"$(sed -n 's/^ *{"\([A-Z_]*\)", VERDICT_\([A-Z]*\), .*/\1 \2/p' "$TOP/smtp-stdio/check-policy.c" |
+			sed 's/YES$/accepted/; s/LATER$/later/; s/NEVER$/refused/')"
+	same "attributes with a value" "$(sed -n '/^\.Ss The question/,/^\.Ss/s/^\.It \([a-z_]*\) Ta .*/\1/p' "$POLICY")" \
+		"$(sed -n 's/^ *{"\([a-z_]*\)", \(NULL, "[^"].*\|"[A-Z].*\)/\1/p' "$TOP/smtp-stdio/check-policy.c")"
 }
 
 testPageHasTheHandshake() {
@@ -348,7 +362,7 @@ extract() {
 	python3 "$TOP/tests/examples.py" "$T/examples" "${PAGES[@]}"
 	# The programs as an administrator calls them, but those under test.
 	mkdir "$T/path" "$T/homes"
-	ln -s "$BIN/deliver" "$BIN/smtp-listen" "$T/path/"
+	ln -s "$BIN/deliver" "$BIN/smtp-listen" "$BIN/check-policy" "$T/path/"
 	printf '#!/bin/sh\nexec %s -C /dev/null -o "DeliverPath %s" "$@"\n' "$BIN/smtp-stdio" "$BIN/deliver" \
 		>"$T/path/smtp-stdio"
 	chmod 755 "$T/path/smtp-stdio"
