@@ -524,6 +524,26 @@ testFiftyAtOnceDoNotExceedTheLimit() {
 	assertSum "920 40"
 }
 
+# ---- through SMTP -----------------------------------------------------------------------------------
+
+# What the client reads of a mailbox that is full, here after DATA; for RCPT see tests/engine_sessions.c.
+testClientReads452Or552() {
+	user_directories alice
+	made "$T/users/alice/M"
+	printf '10S\n0 0\n' | owner tee "$T/users/alice/M/maildirsize" >/dev/null
+	printf '#!/bin/sh\nexec "%s" -Q "$@"\n' "$BIN/deliver" >"$T/for-good" && chmod 755 "$T/for-good"
+	full() {
+		printf '%s\r\n' 'EHLO client.test' 'MAIL FROM:<>' 'RCPT TO:<alice@mx.test>' DATA 'Subject: x' '' . QUIT |
+			"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $1" -o 'Hostname mx.test' -o "Users $T/users/%u" \
+				-o 'Postmaster postmaster' -o 'Mailbox M/' 2>"$T/log" |
+			tr -d '\r' | sed '1,/^354/d;/^221/d'
+	}
+	assertEquals "452 4.2.2 mailbox is full" "$(full "$BIN/deliver")"
+	assertEquals "552 5.2.2 mailbox is full" "$(full "$T/for-good")"
+	assertContains "the log" "$(cat "$T/log")" "over its quota"
+	assertFiles "0 0 0" "$T/users/alice/M"
+}
+
 # ---- taking back ------------------------------------------------------------------------------------
 
 testTakingBackFindsTheNameThatTellsTheSize() {
