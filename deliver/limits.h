@@ -24,10 +24,9 @@ enum {
 	LOCK_STALE = 500,      /* s; Postfix's stale_lock_time */
 	QUOTA_FILE_MAX = 5120, /* octets; Maildir++: a maildirsize this large is counted anew */
 	QUOTA_LINE_MAX = 48,   /* two numbers of 20 octets, a blank, the end */
-	QUOTA_AGE =
-	    15 * 60,     /* s; Maildir++: so old a maildirsize that says "full" is counted anew */
-	QUOTA_TRIES = 5, /* counts while a reader changes the Maildir; maildrop's number */
-	QUOTA_WAIT = 5,  /* s for the lock of a maildirsize, which is held for one count at most */
+	QUOTA_AGE = 15 * 60,   /* s; Maildir++: one that says "full" for so long is counted anew */
+	QUOTA_TRIES = 5,       /* counts while a reader changes the Maildir; maildrop's number */
+	QUOTA_WAIT = 30, /* s for the lock of a maildirsize, which is held for one count at most */
 };
 
 #endif

@@ -110,6 +110,27 @@ mailboxes(struct job *job, char *const *paths, size_t count)
 				die(EX_USAGE, "%s: named twice", paths[i]);
 }
 
+static void
+flag(struct job *job, int option)
+{
+	switch (option) {
+	case 'L':
+		job->need_landlock = true;
+		break;
+	case 'm':
+		job->make = true;
+		break;
+	case 'Q':
+		job->full_for_good = true;
+		break;
+	case 'x':
+		job->take_back = true;
+		break;
+	default:
+		usage();
+	}
+}
+
 void
 options_parse(struct job *job, int argc, char **argv)
 {
@@ -117,15 +138,6 @@ options_parse(struct job *job, int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "LQmxc:e:f:n:q:r:u:")) != -1) {
 		switch (option) {
-		case 'L':
-			job->need_landlock = true;
-			break;
-		case 'Q':
-			job->full_for_good = true;
-			break;
-		case 'm':
-			job->make = true;
-			break;
 		case 'c':
 			job->hand = descriptor(optarg);
 			break;
@@ -148,11 +160,8 @@ options_parse(struct job *job, int argc, char **argv)
 		case 'u':
 			job->user = optarg;
 			break;
-		case 'x':
-			job->take_back = true;
-			break;
 		default:
-			usage();
+			flag(job, option);
 		}
 	}
 	if (optind == argc || (job->take_back && (job->ask || job->unique == NULL)))

@@ -171,9 +171,9 @@ testOneLineIsBelievedForAQuarterOfAnHour() {
 	assertEquals "$(printf '50S\n0 0\n23 1')" "$(cat M/maildirsize)"
 }
 
-# long_file LIMITS -- a maildirsize of 5119 octets that says "23 1"; LIMITS has 7.
+# long_file LIMITS [MORE] -- a maildirsize of 5119 octets and MORE that says "23 1"; LIMITS has 7.
 long_file() {
-	{ printf '%s\n23 1\n00 0 \n' "$1"; yes '0 0' | head -n 1275; } | owner tee M/maildirsize >/dev/null
+	{ printf '%s\n23 1\n00 0 %s\n' "$1" "${2:-}"; yes '0 0' | head -n 1275; } | owner tee M/maildirsize >/dev/null
 }
 
 testFileOf5120OctetsIsCountedAnew() {
@@ -184,6 +184,10 @@ testFileOf5120OctetsIsCountedAnew() {
 	assertEquals "and it is now longer" 5124 "$(stat -c %s M/maildirsize)"
 	deliver M/ <"$T/short"
 	assertEquals "$(printf '100000S\n23 1\n23 1')" "$(cat M/maildirsize)"
+	long_file 100000S ' '
+	assertEquals "length" 5120 "$(stat -c %s M/maildirsize)"
+	deliver M/ <"$T/short"
+	assertEquals "of 5120" "$(printf '100000S\n46 2\n23 1')" "$(cat M/maildirsize)"
 }
 
 testBrokenFileIsCountedAnew() {
@@ -230,6 +234,20 @@ testWhatIsCounted() {
 	limits 100000S,100C '-1 -1'
 	deliver M/ <"$T/short"
 	assertEquals "$(printf '100000S,100C\n3161 10\n23 1')" "$(cat M/maildirsize)"
+}
+
+testChangeWhileItIsCountedIsNotMissed() {
+	limits 1000S '-1 -1'
+	deliver -n 1.a M/ <"$T/short"
+	limits 1000S '-1 -1'
+	owner strace -f -qq -o trace -e trace=renameat -e inject=renameat:delay_enter=300000:when=1 \
+		"$BIN/deliver" M/ <"$T/short" &
+	wait_for grep -q 'renameat(' trace
+	owner touch 'M/cur/other,S=100:2,'
+	wait $!
+	assertEquals 0 $?
+	assertEquals "$(printf '1000S\n123 2\n23 1')" "$(cat M/maildirsize)"
+	assertEquals "twice" 2 "$(grep -c 'renameat(' trace)"
 }
 
 testCountThatCannotBeMadeMeansLater() {
@@ -466,13 +484,15 @@ testWhatIsBeingDeliveredIsNotCountedAway() {
 
 # ---- many at once -----------------------------------------------------------------------------------
 
-# crowd N ARG ... -- that many delivers at once; prints how many took it, and how many were full.
+# crowd N ARG ... -- that many delivers at once; prints how many took it, how many were full, and whatever
+# else was said.
 crowd() {
 	local n=$1 i yes=0 no=0
 	local -a jobs=()
 	shift
+	rm -f "$T/crowd"
 	for ((i = 0; i < n; i++)); do
-		deliver "$@" <"$T/short" 2>/dev/null &
+		deliver "$@" <"$T/short" 2>>"$T/crowd" &
 		jobs+=($!)
 	done
 	for i in "${jobs[@]}"; do
@@ -480,6 +500,7 @@ crowd() {
 		case $? in 0) yes=$((yes + 1)) ;; 69 | 75) no=$((no + 1)) ;; esac
 	done
 	echo "$yes $no"
+	grep -v -e ': over its quota' -e 'mailbox is full' "$T/crowd" | sort -u
 }
 
 testFiftyAtOnceAreAllAdded() {
@@ -501,6 +522,26 @@ testFiftyAtOnceDoNotExceedTheLimit() {
 	limits 920S '0 0'
 	assertEquals "40 10" "$(crowd 50 -Q M/)"
 	assertSum "920 40"
+}
+
+# ---- through SMTP -----------------------------------------------------------------------------------
+
+# What the client reads of a mailbox that is full, here after DATA; for RCPT see tests/engine_sessions.c.
+testClientReads452Or552() {
+	user_directories alice
+	made "$T/users/alice/M"
+	printf '10S\n0 0\n' | owner tee "$T/users/alice/M/maildirsize" >/dev/null
+	printf '#!/bin/sh\nexec "%s" -Q "$@"\n' "$BIN/deliver" >"$T/for-good" && chmod 755 "$T/for-good"
+	full() {
+		printf '%s\r\n' 'EHLO client.test' 'MAIL FROM:<>' 'RCPT TO:<alice@mx.test>' DATA 'Subject: x' '' . QUIT |
+			"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $1" -o 'Hostname mx.test' -o "Users $T/users/%u" \
+				-o 'Postmaster postmaster' -o 'Mailbox M/' 2>"$T/log" |
+			tr -d '\r' | sed '1,/^354/d;/^221/d'
+	}
+	assertEquals "452 4.2.2 mailbox is full" "$(full "$BIN/deliver")"
+	assertEquals "552 5.2.2 mailbox is full" "$(full "$T/for-good")"
+	assertContains "the log" "$(cat "$T/log")" "over its quota"
+	assertFiles "0 0 0" "$T/users/alice/M"
 }
 
 # ---- taking back ------------------------------------------------------------------------------------
