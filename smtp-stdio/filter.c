@@ -18,8 +18,6 @@ enum {
 	/* qmail-command(8)'s; the others are of sysexits.h */
 	STATUS_DISCARD = 99,
 	STATUS_NEVER = 100,
-	BLOCK = 65536,       /* octets that are read at once; what a pipe holds */
-	COMMAND_SHOWN = 256, /* octets of a program's path in the log */
 };
 
 /* One program after another, until one does not say yes. */
@@ -105,24 +103,22 @@ answer_said(struct answer *answer, enum verdict verdict, const char *said)
 {
 	char text[sizeof "5.7.1 " + HELPER_SAYS_MAX];
 	bool never = verdict == VERDICT_NEVER;
-	size_t len = strcspn(said, "\r\n");
+	size_t status = strlen("5.7.1 ");
 
-	(void)snprintf(text, sizeof text, "%.*s", (int)len, said);
-	if (len == 0 || answer_after_status(text, never ? '5' : '4') == NULL)
-		(void)snprintf(text, sizeof text, "%s%.*s", never ? "5.7.1 " : "4.7.1 ",
-		    len > 0 ? (int)len : HELPER_SAYS_MAX,
-		    len > 0 ? said
-		    : never ? "refused"
-			    : "not now; try again later");
-	answer_set(answer, verdict, text);
+	(void)snprintf(text, sizeof text, "%s%s", never ? "5.7.1 " : "4.7.1 ", said);
+	text[strcspn(text, "\r\n")] = 0;
+	if (text[status] == 0)
+		(void)strcpy(text + status, never ? "refused" : "not now; try again later");
+	bool own = answer_after_status(text + status, text[0]) != NULL;
+	answer_set(answer, verdict, own ? text + status : text);
 }
 
 /* For the administrator: which one it was, its status, and all that it said. */
 static void
 report(const struct run *run, bool meant)
 {
-	char text[HELPER_SAYS_MAX + 1], command[COMMAND_SHOWN], to[2 * MAILBOX_MAX],
-	    said[LOG_FIELDS_MAX - LOG_FIXED_MAX - COMMAND_SHOWN - 2 * MAILBOX_MAX],
+	char text[HELPER_SAYS_MAX + 1], command[LOG_COMMAND_MAX], to[2 * MAILBOX_MAX],
+	    said[LOG_FIELDS_MAX - LOG_FIXED_MAX - LOG_COMMAND_MAX - 2 * MAILBOX_MAX],
 	    path[VALUE_MAX + 1];
 
 	(void)snprintf(path, sizeof path, "%.*s", (int)strcspn(run->command, " \t"), run->command);
@@ -179,7 +175,7 @@ end(struct run *run, struct answer *answer)
 static void
 take(struct run *run, int from, struct spool *into)
 {
-	static unsigned char block[BLOCK];
+	static unsigned char block[HELPER_PIPE];
 	bool ended = false;
 
 	while (run->bad == NULL) {

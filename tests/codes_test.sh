@@ -78,6 +78,21 @@ testCodesOfWhatHappenedHere() {
 	SETTINGS=()
 }
 
+testCodesOfWhatProgramsSay() {
+	local status
+	for status in 69 75; do
+		printf '#!/bin/sh\nexit %d\n' $status >"$T/$status"
+		chmod 755 "$T/$status"
+	done
+	SETTINGS=(-o "Check $T/75")
+	code 450 'a check: later' "$HELLO" "$MAIL" "$RCPT"
+	SETTINGS=(-o "Check $T/69")
+	code 550 'a check: never' "$HELLO" "$MAIL" "$RCPT"
+	SETTINGS=(-o "Filter $T/69")
+	code 554 'a filter: never' "$HELLO" "$MAIL" "$RCPT" DATA 'x: y' .
+	SETTINGS=()
+}
+
 testAFullDiskIs452() {
 	need_root || return 0
 	install -d "$T/users"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # filter_test.sh -- filters, which see a message before it is delivered, and checks, which see a
 # recipient: what their end means, and that it comes.
-# shellcheck source-path=SCRIPTDIR
+# shellcheck source-path=SCRIPTDIR disable=SC2016  # what stands in a script is expanded there
 . "$(dirname "$0")/lib.sh"
 
 BOX=$T/box # what the scripts note; of the user who runs them
@@ -13,7 +13,7 @@ setUp() {
 	rm -rf "$BOX"
 	user_directories alice bob carol
 	install -d -m 755 "$BOX"
-	[ "$(id -u)" -ne 0 ] || chown $FILTERER "$BOX"
+	[ "$(id -u)" -ne 0 ] || chown "$FILTERER" "$BOX"
 	SETTINGS=()
 }
 
@@ -79,7 +79,6 @@ testTheOutputIsDelivered() {
 	# and an mbox, and a foreign command
 	message alice | session -o 'Filter /bin/sed s/colour/color/' -o 'Mailbox mbox'
 	assertTrue mbox "grep -qx 'what color' $T/users/alice/mbox"
-	# shellcheck disable=SC2016  # for the command
 	printf '#!/bin/sh\ncat >%s/users/alice/got\n' "$T" >"$T/mda"
 	chmod 755 "$T/mda"
 	message alice | session -o 'Filter /bin/sed s/colour/color/' -o "DeliverCommand $T/mda"
@@ -104,17 +103,23 @@ testSeveralGoInTheirOrder() {
 
 # The message has our Received field, and no filter can write into what the next one reads.
 testAFilterReadsTheSealedMessage() {
+	local before
 	script look <<-'END'
 		cat >"$box/message"
-		{ echo scribbled >/proc/self/fd/0; } 2>"$box/why"
+		{ echo scribbled 1<>/proc/self/fd/0 || echo no >"$box/no"; } 2>/dev/null
 		echo seen >>"$box/log"
 		cat "$box/message"
 	END
-	assertEquals "$DELIVERED" "$(filtered look)"
-	assertTrue 'trace' "head -n 1 $BOX/message | grep -qx 'Received: from client.test'"
-	assertFalse 'as it came' "arrived | grep -q scribbled"
-	assertTrue 'refused' "[ -s $BOX/why ]"
-	assertEquals 'once' seen "$(cat "$BOX/log")"
+	script cat <<<'exec cat'
+	for before in '' cat; do # the message as it came, and as a filter has made it
+		rm -f "$BOX/no" "$BOX/log"
+		# shellcheck disable=SC2086  # words are wanted
+		assertEquals "$DELIVERED" "$(filtered $before look cat)"
+		assertTrue 'trace' "head -n 1 $BOX/message | grep -qx 'Received: from client.test'"
+		assertTrue "$before: not to be written" "[ -e $BOX/no ]"
+		assertEquals 'once' seen "$(cat "$BOX/log")"
+	done
+	assertEquals 2 "$(arrived | grep -cx 'what colour')"
 }
 
 testABinaryMessageGoesThroughToTheOctet() {
@@ -278,7 +283,6 @@ late() {
 }
 
 testATimeoutLeavesNoProcessBehind() {
-	# shellcheck disable=SC2016  # for the scripts
 	local note='echo $$ >"$box/pids"; sleep 1000 & echo $! >>"$box/pids"'
 	script hangs <<<"$note; wait"
 	late hangs
@@ -292,13 +296,11 @@ testATimeoutLeavesNoProcessBehind() {
 	late polite
 	script stubborn <<<"$note; trap '' TERM; cat; while :; do wait; sleep 0.1; done"
 	LIMIT=10 late stubborn
-	# shellcheck disable=SC2016
 	script stopped <<<"$note"'; kill -STOP $$'
 	late stopped
 }
 
 testTheTimeIsThatOfAllFilters() {
-	# shellcheck disable=SC2016
 	script half <<<'echo $$ >"$box/pids"; cat; sleep 0.6'
 	late half half
 	SETTINGS=(-o 'FilterTimeout 10s')
@@ -317,7 +319,6 @@ testTheOutputIsBounded() {
 	assertEquals "$DELIVERED" "$(flood $most)"
 	assertEquals '451 4.3.0 a filter wrote too much; try again later' "$(flood $((most + 1)))"
 	assertTrue 'logged' "told filter | grep -q 'why=\"wrote too much\"'"
-	# shellcheck disable=SC2016
 	script endless <<<'echo $$ >"$box/pids"; exec cat /dev/zero'
 	assertEquals '451 4.3.0 a filter wrote too much; try again later' "$(filtered endless)"
 	wait_for gone "$(cat "$BOX/pids")" || fail 'it is still there'
@@ -332,7 +333,6 @@ testAMebibyteOfErrorsBlocksNobody() {
 
 # What a filter leaves behind is ended, and adds nothing to the message.
 testChildrenAreNotLeftBehind() {
-	# shellcheck disable=SC2016
 	script leaves <<<'cat; (sleep 1000; echo late) & echo $! >"$box/pids"; (while :; do sleep 0.01; done) & echo $! >>"$box/pids"'
 	local begin=$SECONDS
 	assertEquals "$DELIVERED" "$(filtered leaves)"
@@ -346,7 +346,6 @@ testChildrenAreNotLeftBehind() {
 
 # One that has left the group lives on, but its pipe is closed, and the message is what it was.
 testADaemonThatAFilterStartsAddsNothing() {
-	# shellcheck disable=SC2016
 	script daemon <<<'cat; setsid sh -c '\''echo $$ >"'"$BOX"'/pids"; trap "" PIPE; while sleep 0.01; do echo late || exit; done'\'' &
 		until [ -s "$box/pids" ]; do sleep 0.01; done'
 	assertEquals "$DELIVERED" "$(filtered daemon)"
@@ -370,7 +369,6 @@ testManyMessagesNeedFewDescriptors() {
 
 testAFilterRunsAsFilterUser() {
 	need_root || return 0
-	# shellcheck disable=SC2016
 	script who <<<'{ id -u; id -g; id -G; pwd; ls /proc/self/fd | xargs; grep -c "CapEff:.*0000000000000000" /proc/self/status; } >"$box/who"; cat'
 	assertEquals "$DELIVERED" "$(filtered who)"
 	printf '%s\n' "$(id -u daemon)" "$(id -g daemon)" "$(id -g daemon)" "$(getent passwd daemon | cut -d: -f6)" \
@@ -397,7 +395,7 @@ testStartedByAnOrdinaryUserItRunsAsThat() {
 	assertEquals 2001 "$(cat "$BOX/who")"
 }
 
-# environment -- a script that notes it.
+# notes_environment -- a script that does.
 notes_environment() {
 	script environment <<<'tr "\0" "\n" <"/proc/$$/environ" | LC_ALL=C sort >>"$box/environment"; cat'
 }
@@ -454,7 +452,6 @@ testNothingSharpIsInTheEnvironment() {
 
 # Its words are split at blanks, and nothing in them means anything.
 testThereIsNoShell() {
-	# shellcheck disable=SC2016
 	script words <<<'printf "<%s>\n" "$@" >"$box/arguments"; cat'
 	message alice | session -o "Filter $T/f/words  \"a b\"	\$HOME %u %r * ; >x"
 	printf '<%s>\n' '"a' 'b"' '$HOME' %u %r '*' ';' '>x' | diff - "$BOX/arguments" || fail 'arguments'
@@ -506,6 +503,7 @@ testTheNextMessageIsAnother() {
 		session -o "Protocol $protocol" -o "Filter $T/f/choose" <in
 		want=$([ $protocol = lmtp ] && echo 4 || echo 2)
 		assertEquals "$protocol" "$want $want" "$(grep -c ' discarded$' heard) $(grep -c ' delivered$' heard)"
+		assertEquals "$protocol: logged" "$want $want" "$(grep -c '^discarded ' log) $(grep -c '^delivered ' log)"
 	done
 	assertEquals 8 "$(deliveries)"
 }
@@ -562,7 +560,6 @@ testTheFirstNoOfSeveralChecksCounts() {
 }
 
 testAChecksNoIsForOneRecipient() {
-	# shellcheck disable=SC2016
 	script some <<<'echo $LOCAL >>"$box/log"; [ "$LOCAL" != bob ]  || exit 100'
 	message alice bob nobody carol | session -o "Check $T/f/some"
 	assertEquals '250 550 550 250' "$(sed -n '/^250 HELP/,/^354/p' heard | sed '1,2d;$d' | cut -c1-3 | xargs)"
@@ -573,7 +570,6 @@ testAChecksNoIsForOneRecipient() {
 }
 
 testACheckHasNoMessage() {
-	# shellcheck disable=SC2016
 	script reads <<<'wc -c >"$box/octets"; readlink /proc/self/fd/0 >"$box/stdin"'
 	assertEquals '250 2.1.5 recipient ok' "$(checked reads)"
 	assertEquals '0 /dev/null' "$(cat "$BOX/octets" "$BOX/stdin" | xargs)"
@@ -582,7 +578,6 @@ testACheckHasNoMessage() {
 testCheckTimeoutIsThatOfAllChecksOfARecipient() {
 	local begin=$SECONDS pid
 	SETTINGS=(-o 'CheckTimeout 1s')
-	# shellcheck disable=SC2016
 	script hangs <<<'echo $$ >"$box/pids"; sleep 1000 & echo $! >>"$box/pids"; wait'
 	assertEquals '451 4.3.0 a check took too long; try again later' "$(checked hangs)"
 	assertTrue "$((SECONDS - begin)) s" "[ $((SECONDS - begin)) -lt 5 ]"
@@ -592,7 +587,6 @@ testCheckTimeoutIsThatOfAllChecksOfARecipient() {
 	script half <<<'sleep 0.6'
 	assertEquals '451 4.3.0 a check took too long; try again later' "$(checked half half)"
 	assertEquals '250 2.1.5 recipient ok' "$(checked half)"
-	# shellcheck disable=SC2016
 	script leaves <<<'sleep 1000 & echo $! >"$box/pids"'
 	assertEquals '250 2.1.5 recipient ok' "$(checked leaves)"
 	wait_for gone "$(cat "$BOX/pids")" || fail 'a child is left behind'
@@ -601,7 +595,6 @@ testCheckTimeoutIsThatOfAllChecksOfARecipient() {
 # One who is forwarded is checked as well.
 testAForwardedRecipientIsChecked() {
 	printf 'away: erin@else.test\n' >"$T/aliases"
-	# shellcheck disable=SC2016
 	script note <<<'echo "$RECIPIENT $LOCAL $DOMAIN" >"$box/log"; exit 100'
 	says 'EHLO c' 'MAIL FROM:<>' 'RCPT TO:<Away@mx.test>' QUIT | session -o "Aliases $T/aliases" -o "Check $T/f/note"
 	assertEquals '550 5.7.1 refused' "$(tail -n 2 heard | head -n 1)"
@@ -657,7 +650,7 @@ testSpamAssassin() {
 	"$PARTS/usr/sbin/spamd" -L -x -s stderr --socketpath="$sock" --socketmode=0666 --min-children=1 --max-children=2 -u nobody \
 		--cf='use_bayes 0' >spamd.log 2>&1 &
 	local pid=$!
-	PIDS+=($pid)
+	PIDS+=("$pid")
 	wait_for grep -q 'server pid' spamd.log || cat spamd.log
 	OPTIONS=(-o "Filter /usr/bin/spamc -U $sock")
 	assertEquals 'spamc alone marks' "$DELIVERED" "$(sent "$GTUBE")"
@@ -689,7 +682,7 @@ testBogofilter() {
 		bogofilter -d "$T/words" -s <spam
 		bogofilter -d "$T/words" -n <ham
 	done
-	[ "$(id -u)" -ne 0 ] || chown -R $FILTERER "$T/words"
+	[ "$(id -u)" -ne 0 ] || chown -R "$FILTERER" "$T/words"
 	OPTIONS=(-o "Filter /usr/bin/bogofilter -d $T/words -p -e")
 	assertEquals spam "$DELIVERED" "$(sent 'cheap pills casino winner')"
 	assertTrue 'marked' "grep -q '^X-Bogosity: Spam' $T/users/alice/Maildir/new/*"
@@ -700,4 +693,5 @@ testBogofilter() {
 	assertEquals 'without its words' '451 4.3.0 a filter failed; try again later' "$(sent 'cheap pills')"
 }
 
+# shellcheck source=/dev/null
 . shunit2

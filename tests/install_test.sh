@@ -173,7 +173,7 @@ exposure() {
 # As the README says.
 testServicesAreExposedToNextToNothing() {
 	assertEquals "0.3 0.3" "$(exposure)"
-	assertEquals "0.8 0.8" "$(exposure 50-filter.conf)"
+	assertEquals "1.1 1.1" "$(exposure 50-filter.conf)"
 	assertEquals "1.5 1.5" "$(exposure 50-system-users.conf)"
 	assertEquals "2.6 2.6" "$(exposure 50-system-users.conf 50-forward.conf)"
 }

@@ -340,6 +340,44 @@ testFail2banBansWhoMisbehavesAndNobodyElse() {
 	inside systemctl stop fail2ban.service
 }
 
+# ---- filters ------------------------------------------------------------------------------------
+
+# As spamc does it: a filter asks a server of this machine, and keeps a file.
+testAFilterAsksAServer() {
+	machine || return 0
+	cat >"$ROOT/usr/local/bin/server" <<-'END'
+		import socket
+		listener = socket.create_server(("127.0.0.1", 7830))
+		print("ready", flush=True)
+		while True:
+		    client = listener.accept()[0]
+		    client.sendall(b"X-Judged: by a server\n")
+		    client.close()
+	END
+	cat >"$ROOT/usr/local/bin/asks" <<-'END'
+		#!/bin/bash
+		exec 3<>/dev/tcp/127.0.0.1/7830 || exit 75
+		head -n 1 <&3
+		echo asked >>/var/lib/bogofilter/words || exit 75
+		exec cat
+	END
+	chmod 755 "$ROOT/usr/local/bin/asks"
+	inside install -d -o smtp-stdio /var/lib/bogofilter
+	inside systemd-run -q --unit=judge python3 /usr/local/bin/server
+	wait_for inside sh -c 'ss -Hltn "sport = :7830" | grep -q .'
+	virtual 'Filter /usr/local/bin/asks'
+	serve smtp-stdio
+	send_by_python 127.0.0.1 ann@here.test
+	assertNotEquals "without the drop-in" 0 $?
+	logged 'failed .* to=<ann@here.test> .* reply="4'
+	serve smtp-stdio 50-filter.conf
+	send_by_python 127.0.0.1 ann@here.test
+	ended $? heard
+	assertTrue "it was asked" "inside grep -rqx 'X-Judged: by a server' /var/lib/smtp-stdio/here.test/ann"
+	assertTrue "and wrote" "inside grep -qx asked /var/lib/bogofilter/words"
+	inside systemctl stop judge
+}
+
 # ---- hardening ----------------------------------------------------------------------------------
 
 # Everything that is tried must fail but what is named "may"; in ./result are those that went otherwise.
