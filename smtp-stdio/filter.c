@@ -97,6 +97,18 @@ is_meant(const struct run *run, int status)
 	       (run->filter && status == STATUS_DISCARD);
 }
 
+/* A mailbox or a policy says "later" with a code that brings no reply code with it: 451 would be our own
+   fault, and 450 comes with 4.7.1. */
+static bool
+is_put_off(const char *said)
+{
+	char status[sizeof "4.999.999"];
+
+	(void)snprintf(status, sizeof status, "%.*s", (int)strcspn(said, " "), said);
+	return (strncmp(status, "4.2.", 4) == 0 || strncmp(status, "4.7.", 4) == 0) &&
+	       answer_code(status) == NULL;
+}
+
 /* The first line, with an enhanced code of that class in front: its own, or that of a policy. */
 static void
 answer_said(struct answer *answer, enum verdict verdict, const char *said)
@@ -109,13 +121,18 @@ answer_said(struct answer *answer, enum verdict verdict, const char *said)
 	text[strcspn(text, "\r\n")] = 0;
 	if (text[status] == 0)
 		(void)strcpy(text + status, never ? "refused" : "not now; try again later");
-	bool own = answer_after_status(text + status, text[0]) != NULL;
-	answer_set(answer, verdict, own ? text + status : text);
+	char *own = text + status;
+	const char *rest = answer_after_status(own, text[0]);
+	if (rest != NULL && is_put_off(own))
+		memmove(own, rest, strlen(rest) + 1);
+	else if (rest != NULL)
+		memmove(text, own, strlen(own) + 1);
+	answer_set(answer, verdict, text);
 }
 
 /* For the administrator: which one it was, its status, and all that it said. */
 static void
-report(const struct run *run, bool meant)
+report(const struct run *run, const char *why, bool meant)
 {
 	char text[HELPER_SAYS_MAX + 1], command[LOG_COMMAND_MAX], to[2 * MAILBOX_MAX],
 	    said[LOG_FIELDS_MAX - LOG_FIXED_MAX - LOG_COMMAND_MAX - 2 * MAILBOX_MAX],
@@ -127,12 +144,12 @@ report(const struct run *run, bool meant)
 	if (run->filter)
 		log_event(meant ? LOG_INFO : LOG_WARNING, "filter",
 		    "id=%s command=%s status=%d why=\"%s\" text=\"%s\"", run->facts.id, command,
-		    run->helper.status, run->bad, said);
+		    run->helper.status, why, said);
 	else
 		log_event(meant ? LOG_INFO : LOG_WARNING, "check",
 		    "id=%s to=<%s> command=%s status=%d why=\"%s\" text=\"%s\"", run->facts.id,
-		    log_word(to, sizeof to, run->facts.original), command, run->helper.status,
-		    run->bad, said);
+		    log_word(to, sizeof to, run->facts.original), command, run->helper.status, why,
+		    said);
 }
 
 /* It has ended, or is brought to its end. */
@@ -147,12 +164,15 @@ end(struct run *run, struct answer *answer)
 		run->bad = "took too long";
 	if (run->bad == NULL && status == 0 && run->filter && run->wrote == 0)
 		run->bad = "wrote nothing";
-	if (run->bad == NULL && status == 0)
+	if (run->bad == NULL && status == 0) {
+		if (!run->filter && run->helper.said_len > 0)
+			report(run, "said yes", true);
 		return FILTER_PASSED;
+	}
 	bool meant = run->bad == NULL && is_meant(run, status);
 	if (run->bad == NULL)
 		run->bad = meant ? "said no" : "failed";
-	report(run, meant);
+	report(run, run->bad, meant);
 	if (meant && status == STATUS_DISCARD)
 		return FILTER_DISCARDED;
 	if (meant) {
