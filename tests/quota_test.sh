@@ -236,6 +236,13 @@ testWhatIsCounted() {
 	assertEquals "$(printf '100000S,100C\n3161 10\n23 1')" "$(cat M/maildirsize)"
 }
 
+testNewFileIsSyncedBeforeItHasTheName() {
+	limits 1000S '-1 -1'
+	owner strace -f -qq -o trace -e trace=renameat,fsync,openat,linkat "$BIN/deliver" M/ <"$T/short"
+	assertEquals "$(printf 'fsync\nrenameat')" \
+		"$(sed -n 's/^[0-9]* *\([a-z]*\)(.*/\1/p' trace | grep -B1 renameat)"
+}
+
 testChangeWhileItIsCountedIsNotMissed() {
 	limits 1000S '-1 -1'
 	deliver -n 1.a M/ <"$T/short"
