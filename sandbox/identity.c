@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sysexits.h>
@@ -212,17 +211,11 @@ identity_sees(uid_t uid, const char *path)
 	bool root = geteuid() == 0;
 	struct stat st;
 
-	if (root) {
-		(void)setfsuid(uid);
-		if ((uid_t)setfsuid((uid_t)-1) != uid)
-			return true;
-	}
+	if (root && seteuid(uid) < 0)
+		return true;
 	int r = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW), why = errno;
-	if (root) {
-		(void)setfsuid(0);
-		if (setfsuid((uid_t)-1) != 0)
-			_exit(EX_OSERR); /* as below */
-	}
+	if (root && seteuid(0) < 0)
+		_exit(EX_OSERR); /* as below */
 	return r == 0 || (why != ENOENT && why != ENOTDIR);
 }
 
