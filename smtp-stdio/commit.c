@@ -287,6 +287,7 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 	    .directory = mailbox               ? NULL
 			 : place->home[0] != 0 ? place->home
 					       : "/",
+	    .rest = place->kind == PLACE_COMMAND, /* a sendmail may send in the background */
 	    .handshake = mailbox && purpose == DELIVER,
 	    .gentle = mailbox};
 	if (spawn(&copy->helper, &order))

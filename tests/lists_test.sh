@@ -277,6 +277,22 @@ testACommandIsGivenToAShellAsItIsWritten() {
 	assertEquals '<___touch_x___touch_x__@client.test>' "$(sed -n 2p "$BOX/arguments")"
 }
 
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# shellcheck disable=SC2016  # for the command's shell
+testWhatACommandLeavesBehindEndsWithIt() {
+	aliases "list: \"|sleep 1000 & echo \$! >$BOX/left\"" 'fw: x@else.test'
+	arrives '' list@mx.test
+	assertTrue "it was there" "[ -s $BOX/left ]"
+	wait_for gone "$(cat "$BOX/left")" || fail "it goes on"
+	echo "sleep 1000 >/dev/null 2>&1 & echo \$! >$BOX/left" >"$T/sent/end"
+	arrives '' fw@mx.test
+	assertTrue "but a sendmail may send on" "kill -0 $(cat "$BOX/left")"
+	kill "$(cat "$BOX/left")"
+}
+
 testWhoseFileItIsRunsTheCommand() {
 	need_root || return 0
 	aliases "list: |$T/sent/run"
