@@ -311,6 +311,8 @@ read_file(struct aliases *a, const char *path)
 		more = wrong(a, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
 		more = wrong(a, "not a regular file");
+	else if ((st.st_mode & S_IWOTH) != 0)
+		more = wrong(a, "everybody may write it");
 	else {
 		a->entry->owner = st.st_uid;
 		a->entry->group = st.st_gid;

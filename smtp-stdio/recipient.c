@@ -213,14 +213,19 @@ add_command(
 	return verdict;
 }
 
+/* Who owns the file that names it may have mail put into no files but their own: root may. */
 static enum verdict
-add_file(struct search *s, const char *address, const char *path)
+add_file(struct search *s, const char *address, const struct target *target,
+    const struct alias_entry *entry)
 {
 	struct place *place = next_place(s, address);
 
 	if (place == NULL)
 		return no_room(s);
-	enum verdict verdict = users_path(place, path, s->text);
+	enum verdict verdict = users_path(place, target->text, s->text);
+	if (verdict == VERDICT_YES && entry->owner != 0 && entry->owner != place->uid)
+		return wrong(s, s->config->text[KEY_ALIASES], target->line,
+		    "a file of another user than this one's owner");
 	s->places->count += verdict == VERDICT_YES;
 	return verdict;
 }
@@ -284,7 +289,7 @@ add_target(struct search *s, size_t at, enum target_kind kind, const struct targ
 	case TARGET_COMMAND:
 		return add_command(s, s->names[at].text, target->text, entry);
 	case TARGET_FILE:
-		return add_file(s, s->names[at].text, target->text);
+		return add_file(s, s->names[at].text, target, entry);
 	case TARGET_WRONG:
 		why = target->why;
 		break;

@@ -333,7 +333,17 @@ testAFileIsAMailbox() {
 	[ "$(id -u)" -ne 0 ] || assertEquals "2004 2004" "$(stat -c %u "$box/mbox" "$box/dir/new" | xargs)"
 	message a@client.test dev@mx.test | session
 	assertNotContains "no device" "$(cat heard.lf)" '250 2.0.0'
+	chmod o+w aliases
+	assertEquals "$WRONG" "$(rcpt mbox)"
+	told "$T/aliases: everybody may write it"
+	chmod o-w aliases
 	[ "$(id -u)" -eq 0 ] || return 0
+	chown 2007 aliases
+	assertEquals "an owner of aliases has only files of their own" "$WRONG" "$(rcpt mbox)"
+	told "$T/aliases:1: a file of another user than this one's owner"
+	chown 2004 aliases
+	assertEquals "$OK"$'\n'"$OK" "$(rcpt mbox maildir)"
+	chown 0 aliases
 	aliases "mbox: $T/roots"
 	assertEquals "$WRONG" "$(rcpt mbox)"
 	assertContains "$(errors log)" "$T/roots belongs to uid 0"
