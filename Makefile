@@ -158,7 +158,7 @@ dev:      ## build with -Werror and sanitizers into .build/dev
 # What is installed, as DIRECTORY:FILE.
 PROGRAMS = $(bindir):$B/deliver $(addprefix $(sbindir):,$B/smtp-stdio $B/smtp-listen)
 TEXTS    = $(addprefix $(mandir)/man8:,smtp-stdio/smtp-stdio.8 deliver/deliver.8 smtp-stdio/smtp-listen.8) \
-	$(mandir)/man5:smtp-stdio/smtp-stdio.conf.5 \
+	$(mandir)/man5:smtp-stdio/smtp-stdio.conf.5 $(mandir)/man7:smtp-stdio/smtp-stdio.7 \
 	$(addprefix $(unitdir):units/smtp-,stdio.socket stdio@.service listen.socket listen.service) \
 	$(patsubst %,$(unitdir)/%.d:units/10-hardening.conf,smtp-stdio@.service smtp-listen.service) \
 	$(sysusersdir):units/sysusers.d/smtp-stdio.conf $(tmpfilesdir):units/tmpfiles.d/smtp-stdio.conf \

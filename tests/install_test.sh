@@ -41,6 +41,7 @@ installed() {
 		share/doc/smtp-stdio/examples/smtp-stdio.xinetd
 		share/doc/smtp-stdio/examples/tcpserver.run
 		share/man/man5/smtp-stdio.conf.5
+		share/man/man7/smtp-stdio.7
 		share/man/man8/deliver.8
 		share/man/man8/smtp-listen.8
 		share/man/man8/smtp-stdio.8

@@ -5,6 +5,8 @@ shopt -s extglob
 
 SMTP=$TOP/smtp-stdio/smtp-stdio.8 CONF=$TOP/smtp-stdio/smtp-stdio.conf.5 DELIVER=$TOP/deliver/deliver.8
 LISTEN=$TOP/smtp-stdio/smtp-listen.8
+# GUIDE's examples need a machine: see guide_test.sh.
+GUIDE=$TOP/smtp-stdio/smtp-stdio.7
 PAGES=("$SMTP" "$CONF" "$DELIVER" "$LISTEN")
 
 # same WHAT LEFT RIGHT -- two lists, in any order; what stands in one only is shown.
@@ -16,7 +18,21 @@ same() {
 }
 
 testPagesAreValid() {
-	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" 2>&1)"
+	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" "$GUIDE" 2>&1)"
+}
+
+# A word such as "In" or "No" in a title or at the head of an item would be a macro.
+testTitlesAreShownAsTheyAreWritten() {
+	local page title count=0
+	for page in "${PAGES[@]}" "$GUIDE"; do
+		mandoc -Tascii "$page" | sed 's/.\x08//g' >"$T/shown"
+		while IFS= read -r title; do
+			count=$((count + 1))
+			assertTrue "$(basename "$page"): $title" "sed 's/^ *//' $T/shown | grep -qxF -- '$title'"
+		done < <(sed -nE 's/^\.Ss (.*)/\1/p; /^\.It (Em|Cm|Ar|Fl|Pa|Ev|Sq|Xr|Dv)/d; s/^\.It ([A-Z0-9\\].* .*)/\1/p' "$page" |
+			grep -v ' Ta ' | sed 's/^\\&//')
+	done
+	assertTrue "there are some" "[ $count -gt 20 ]"
 }
 
 # options SOURCE -- the letters of getopt's string.
@@ -324,26 +340,11 @@ testPageHasTheHandshake() {
 
 # ---- examples ------------------------------------------------------------------------------------
 
-# Each block of each page becomes a directory $T/examples/PAGE-N with its mark, the block, and the
-# checks that follow it.
+# Each block of each page becomes a directory $T/examples/PAGE-NNN, see examples.py.
 extract() {
 	[ ! -d "$T/examples" ] || return 0
 	mkdir "$T/examples"
-	python3 - "$T/examples" "${PAGES[@]}" <<-'END'
-		import os, re, sys
-		for page in sys.argv[2:]:
-		    text = open(page).read()
-		    text = text[text.index(".Sh EXAMPLES"):]
-		    blocks = re.findall(r'((?:^\.\\" [^\n]*\n)*)^\.Bd [^\n]*\n(.*?)^\.Ed', text, re.M | re.S)
-		    for n, (marks, block) in enumerate(blocks, 1):
-		        where = f"{sys.argv[1]}/{os.path.basename(page)}-{n}"
-		        os.mkdir(where)
-		        marks = [m[4:] for m in marks.splitlines()]
-		        block = block.replace("\\e", "\\").replace("\\&", "")
-		        open(where + "/mark", "w").write((marks or ["none"])[0] + "\n")
-		        open(where + "/see", "w").write("".join(m[4:] + "\n" for m in marks[1:]))
-		        open(where + "/block", "w").write(block)
-	END
+	python3 "$TOP/tests/examples.py" "$T/examples" "${PAGES[@]}"
 	# The programs as an administrator calls them, but those under test.
 	mkdir "$T/path" "$T/homes"
 	ln -s "$BIN/deliver" "$BIN/smtp-listen" "$T/path/"
@@ -462,15 +463,18 @@ testExampleAliasesStandForWhatThePageSays() {
 }
 
 testExampleUnitsAreWhatSystemdTakes() {
-	local example units=()
+	local example unit
 	mkdir "$T/units"
 	for example in $(marked unit); do
-		units+=("$T/units/$(cut -d' ' -f2 "$example/mark")")
-		sed "s,/usr/local/sbin/smtp-,$BIN/smtp-," "$example/block" >"${units[-1]}"
+		unit=$T/units/$(cut -d' ' -f2 "$example/mark")
+		mkdir -p "$(dirname "$unit")"
+		sed "s,/usr/local/sbin/smtp-,$BIN/smtp-," "$example/block" >"$unit"
 	done
-	assertEquals "units" 4 "${#units[@]}"
+	assertEquals "units" 6 "$(files "$T/units")"
+	assertEquals "drop-ins" 3 "$(find "$T"/units/*.d -type f | wc -l)"
+	assertEquals "of units that are there" "" "$(for unit in "$T"/units/*.d; do [ -f "${unit%.d}" ] || echo "$unit"; done)"
 	# What it says of units of this machine does not count.
-	assertEquals "" "$(systemd-analyze verify --man=no "${units[@]}" 2>&1 | grep "$T/units")"
+	assertEquals "" "$(systemd-analyze verify --man=no "$T"/units/*.socket "$T"/units/*.service 2>&1 | grep "$T/units")"
 }
 
 . shunit2

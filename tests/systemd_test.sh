@@ -2,47 +2,10 @@
 # systemd_test.sh -- installed on a machine with a real systemd, which is booted once for all tests.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-
-M=$T/machine
-BOOTED='' WHY='that needs root' MACHINE='' LEADER='' ROOT=''
-
-# inside CMD ... -- run in the machine.
-inside() {
-	nsenter --target "$LEADER" --all --root --wd -- "$@"
-}
-
-# machine || return 0 -- skip a test where no machine could be booted.
-machine() {
-	[ -n "$BOOTED" ] || { skip "no systemd could be booted: $WHY"; return 1; }
-}
-
-child_of() {
-	local child=''
-	[ -z "$1" ] || read -r child _ <"/proc/$1/task/$1/children"
-	echo "$child"
-}
-is_up() {
-	kill -0 "$MACHINE" || return 0 # there is nothing to wait for
-	LEADER=$(child_of "$(child_of "$MACHINE")")
-	[ -n "$LEADER" ] && inside systemctl is-system-running 2>/dev/null | grep -qx 'running\|degraded'
-}
+. "$TOP/tests/machine_lib.sh"
 
 oneTimeSetUp() {
-	[ "$(id -u)" -eq 0 ] || return 0
-	# For PrivateUsers=, which the services have; within a chroot the kernel refuses it.
-	if ! unshare --user true 2>err; then
-		WHY="no user namespace can be made here: $(cat err)"
-		return 0
-	fi
-	mkdir "$M" "$M/files" "$M/share"
-	"$TOP/tests/machine" boot "$M" >console 2>&1 </dev/null &
-	MACHINE=$!
-	if ! { wait_for is_up || wait_for is_up; } 2>/dev/null || ! kill -0 "$MACHINE"; then
-		WHY=$(tail -n 1 console)
-		return 0
-	fi
-	BOOTED=1
-	ROOT=/proc/$LEADER/root
+	boot || return 0
 	cp "$T"/*.py "$M/share/"
 	make -C "$TOP" -s install DESTDIR="$ROOT" >install.log 2>&1 || cat install.log
 	inside systemd-sysusers 2>err
@@ -51,12 +14,6 @@ oneTimeSetUp() {
 	inside useradd -m bob
 	inside chmod 700 /home/alice /home/bob
 	mailboxes
-}
-oneTimeTearDown() {
-	# Nothing is running in it that anybody waits for: with its first process all are gone.
-	[ -z "$MACHINE" ] || { kill -KILL "$(child_of "$MACHINE")" || kill -KILL "$MACHINE"; wait "$MACHINE"; } 2>/dev/null
-	[ ! -d "$M" ] || wait_for "$TOP/tests/machine" clean "$M"
-	leave
 }
 
 # The two programs for port 25.
