@@ -173,6 +173,24 @@ testOneProgramAtATimeHasThePort() {
 	assertEquals "active inactive" "$(inside systemctl is-active smtp-stdio.socket smtp-listen.socket | xargs)"
 }
 
+# Whoever changes things by a program may restart a socket, or swap the two, more often than people do.
+testASocketIsStartedHoweverOften() {
+	machine || return 0
+	local i
+	virtual
+	serve smtp-stdio
+	for i in 1 2 3 4 5 6; do
+		inside systemctl restart smtp-stdio.socket 2>err
+		ended $? err
+		inside systemctl start smtp-listen.socket 2>err
+		ended $? err
+		inside systemctl start smtp-stdio.socket 2>err
+		ended $? err
+	done
+	send 127.0.0.1 ann@here.test
+	ended $? heard
+}
+
 # ---- mail ---------------------------------------------------------------------------------------
 
 testMailboxesWithoutALoginReceive() {
