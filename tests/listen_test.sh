@@ -708,6 +708,34 @@ testWithoutAJournalToTakeItTheLineHasItsPriority() {
 	comes grep -q '^<6>listening address=127.0.0.1' log
 }
 
+# A journal that takes nothing: the line goes to descriptor 2 in its place, and clients are served.
+testAJournalThatHangsStopsNothing() {
+	need_root || return 0
+	rm -rf run full
+	mkdir -p run/systemd/journal
+	up python3 -c 'import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("run/systemd/journal/socket")
+filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+filler.setblocking(False)
+try:
+    while True:
+        filler.sendto(b"MESSAGE=x", "run/systemd/journal/socket")
+except BlockingIOError:
+    open("full", "w")
+time.sleep(60)'
+	comes test -e full
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	JOURNAL_STREAM=$(stat -c %d:%i log) up unshare -m --propagation private sh -c \
+		'mount --bind "$0/run" /run && exec "$@"' "$T" "$LISTEN" -c 1 -l 127.0.0.1:0 "$T/greeter"
+	comes grep -q '^<6>listening address=127.0.0.1' log
+	port=$(sed -n 's/^<6>listening .*127.0.0.1:\([0-9]*\) .*/\1/p' log)
+	exec 5<>"/dev/tcp/127.0.0.1/$port"
+	assertEquals "220 127.0.0.1" "$(heard 5)"
+	assertEquals "421" "$(one 127.0.0.1 "$port" | cut -d ' ' -f 1)"
+	comes grep -q '^<4>turned-away client=127.0.0.1' log
+}
+
 # ---- what runs out ---------------------------------------------------------------------------------
 
 # idle_while SECONDS -- it uses next to nothing of the processor meanwhile.
