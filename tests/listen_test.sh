@@ -598,6 +598,31 @@ testSighupWhileTheSettingsAreLookedAtLooksAgain() {
 	assertEquals 2 "$(wc -l <tests)"
 }
 
+# The program is killed then, which says nothing of the settings; nor is anybody ready again.
+testSigtermWhileTheSettingsAreLookedAt() {
+	rm -f notify notified tests
+	up python3 datagrams.py notify notified
+	comes test -e notified
+	# shellcheck disable=SC2016  # expanded by that script
+	printf '#!/bin/sh\n[ "$1" != -T ] || { echo >"%s/tests"; exec sleep 60; }\necho 220 there\nexec cat >/dev/null\n' "$T" >there
+	chmod 755 there
+	NOTIFY_SOCKET=$T/notify listen -g 60 "$T/there"
+	exec 5<>"/dev/tcp/127.0.0.1/$port"
+	assertEquals "220 there" "$(heard 5)"
+	kill -HUP "$pid"
+	comes test -s tests
+	kill "$pid"
+	comes grep -q '^stopping ' log
+	comes no_child sleep
+	exec 5>&-
+	ends
+	logged 0 '^settings'
+	assertEquals "READY RELOADING STOPPING" "$(grep -o 'READY\|RELOADING\|STOPPING' notified | xargs)"
+}
+no_child() {
+	! pgrep -P "$pid" -f "$1"
+}
+
 # ---- systemd ---------------------------------------------------------------------------------------
 
 # What comes to a notify or journal socket, each datagram as a Python string in a line.
