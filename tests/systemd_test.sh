@@ -648,6 +648,24 @@ testStopInTheMiddleOfAMessageDeliversNothing() {
 	done
 }
 
+# As the page has it: the port is closed, and who is served is not sent away.
+testASocketThatIsStoppedLeavesItsSessions() {
+	machine || return 0
+	virtual
+	inside rm -rf /var/lib/smtp-stdio/here.test/ann/Maildir
+	serve smtp-stdio
+	call 127.0.0.57
+	begin_message kept
+	inside systemctl --quiet disable --now smtp-stdio.socket 2>err
+	ended $? err
+	assertEquals "nothing listens" "" "$(listening)"
+	say .
+	hear
+	assertEquals "the client is told" "250 2.0.0" "${HEARD:0:9}"
+	assertEquals "it is there" 1 "$(messages)"
+	hang_up
+}
+
 stopping() {
 	inside systemctl list-units --no-legend --plain 'smtp-stdio@*' smtp-listen.service | grep -q stop-sigterm
 }
