@@ -552,6 +552,40 @@ testNoneOf250ConnectionsIn2SecondsIsRefused() {
 	done
 }
 
+# N clients one after the other, who each ask for eight recipients that are refused.
+cat >"$T/refused.py" <<'EOF'
+import smtplib, sys
+for i in range(int(sys.argv[1])):
+    with smtplib.SMTP("127.0.0.1", 25, source_address=("127.0.0.46", 0)) as s:
+        s.ehlo("client.test")
+        s.mail("a@client.test")
+        for n in range(8):
+            s.rcpt("nobody@here.test")
+EOF
+
+# The journal drops what a unit writes beyond a limit, which is low here: who has many refused would be rid
+# of everybody's.
+testTheLogOfEveryMessageIsKept() {
+	machine || return 0
+	local kind n=46
+	inside install -d /run/systemd/journald.conf.d
+	printf '%s\n' '[Journal]' RateLimitIntervalSec=1h RateLimitBurst=10 >"$ROOT/run/systemd/journald.conf.d/50-few.conf"
+	inside systemctl restart systemd-journald.service
+	virtual
+	for kind in "${KINDS[@]}"; do
+		n=$((n + 1))
+		serve "$kind"
+		inside timeout 60 python3 /share/refused.py 50 2>err
+		ended $? err
+		send 127.0.0.$n ann@here.test
+		ended $? heard
+		logged "delivered .* client=127\.0\.0\.$n "
+	done
+	assertEquals "refused" 800 "$(grep -c '^refused .* client=127\.0\.0\.46 ' log)"
+	inside rm /run/systemd/journald.conf.d/50-few.conf
+	inside systemctl restart systemd-journald.service
+}
+
 # N connections of one address and one of another: how many are greeted, and whether the other is.
 cat >"$T/crowd.py" <<'EOF'
 import socket, sys
