@@ -858,8 +858,12 @@ testPackageReceivesAndAPurgeLeavesTheMail() {
 	arrived /home/bob/Maildir/new bob "from 127.0.0.69"
 
 	# ... and another version of it, over this one
-	inside dpkg -i /share/package.deb >dpkg.log 2>&1
+	make -C "$TOP" -s deb O="$T/deb" VERSION=2 >deb.log 2>&1
+	ended $? deb.log
+	cp "$T"/deb/*.deb "$M/share/package.deb"
+	inside env DEBIAN_FRONTEND=noninteractive dpkg -i /share/package.deb >dpkg.log 2>&1
 	ended $? dpkg.log
+	assertEquals "version" 2 "$(inside dpkg-query -W smtp-stdio | cut -f 2)"
 	assertEquals "$kind: enabled" enabled "$(inside systemctl is-enabled "$kind.socket")"
 	assertEquals "$kind: active" active "$(inside systemctl is-active "$kind.socket")"
 	send 127.0.0.69 alice@here.test
