@@ -2,12 +2,15 @@
 #include "journal.h"
 
 #define SD_JOURNAL_SUPPRESS_LOCATION /* a client's doing has no place in the source */
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
@@ -42,14 +45,27 @@ static struct burst {
 	char client[CLIENT_TEXT], line[JOURNAL_LINE];
 } bursts[EVENTS];
 
-static bool has_fields; /* the journal's own protocol can be spoken */
-
 void
 journal_open(void)
 {
 	log_open(false);
-	/* sd_journal_sendv(3) is content where nobody hears it. */
-	has_fields = log_to_journal() && access("/run/systemd/journal/socket", W_OK) == 0;
+}
+
+/* sd_journal_sendv(3) is content where nobody hears it, and waits for ever for a journal that hangs:
+   so, whether it would. */
+static bool
+journal_listens(void)
+{
+	static const struct sockaddr_un name = {
+	    .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+	struct pollfd there = {socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), POLLOUT, 0};
+
+	if (there.fd < 0)
+		return true; /* its own socket may be open, and it tells if not */
+	bool listens = connect(there.fd, (const struct sockaddr *)&name, sizeof name) == 0 &&
+		       poll(&there, 1, LOG_PATIENCE * 1000) != 0;
+	(void)close(there.fd); /* nothing was written */
+	return listens;
 }
 
 /* A field of the journal's own protocol, "NAME=value". */
@@ -89,7 +105,7 @@ put(enum event event, const char *client, const char *line, unsigned again)
 	if (again > 0)
 		(void)snprintf(count, sizeof count, " again=%u", again);
 	(void)snprintf(text, sizeof text, "%s%s", line, count);
-	if (!has_fields || !send_to_journal(row, client, text))
+	if (!log_to_journal() || !journal_listens() || !send_to_journal(row, client, text))
 		log_line(row->priority, "%s", text);
 }
 

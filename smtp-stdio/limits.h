@@ -71,7 +71,7 @@ enum {
 	    LOG_LINE_MAX - 256, /* without the system's log's 48, the event, session and client */
 	LOG_FIXED_MAX = 192,    /* names of fields, a message's id, protocol, size and time */
 	LOG_COMMAND_MAX = 256,  /* a program's path */
-	LOG_PATIENCE = 1,       /* s that a daemon of the system's log may keep a line waiting */
+	LOG_PATIENCE = 1,       /* s that whoever reads the log may keep a line waiting */
 	SESSION_ID_MAX = 40,    /* two numbers of 64 bits in hexadecimal */
 
 	/* Keywords: default, least, most. */

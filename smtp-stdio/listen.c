@@ -224,6 +224,8 @@ static void
 tested(struct listener *l, int status)
 {
 	l->tester = 0;
+	if (l->stage != STAGE_SERVING)
+		return; /* nobody asks any more, and it was killed */
 	l->counts.settings_are_bad = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 	if (!l->counts.settings_are_bad)
 		journal_line(EVENT_SETTINGS, NULL, "state=good");

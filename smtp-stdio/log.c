@@ -1,6 +1,7 @@
 /* log.c -- see log.h. */
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,11 +127,15 @@ send_line(const struct line *line)
 static void
 end(struct line *line)
 {
+	struct pollfd error = {STDERR_FILENO, POLLOUT, 0};
+
 	if (to_syslog) {
 		send_line(line);
 		return;
 	}
 	line->text[line->n++] = '\n';
+	if (poll(&error, 1, LOG_PATIENCE * 1000) == 0)
+		return; /* as above: a journal that hangs, or a full pipe */
 	if (write(STDERR_FILENO, line->text, line->n) < 0)
 		return; /* as above */
 }

@@ -105,6 +105,30 @@ find_login(const struct config *config, struct place *place, const char **text)
 	return may_become(place, who.uid, who.gid, text);
 }
 
+/*
+ * The path is missing: nobody has that name.  But where the directory is missing, too, that all names
+ * are in, as on a volume that is not mounted, or a link leads nowhere, that is no fact.  errno is why.
+ */
+static bool
+is_nobodys(const struct config *config, const struct place *place)
+{
+	const char *pattern = config->text[KEY_USERS];
+	char above[PATH_OCTETS], path[PATH_OCTETS];
+	struct stat st;
+
+	/* In a checked pattern each '%' is the first of two. */
+	size_t n = 0;
+	while (pattern[n] != '%' || pattern[n + 1] != 'u')
+		n += pattern[n] == '%' ? 2 : 1;
+	while (pattern[n] != '/')
+		n--;
+	(void)snprintf(above, sizeof above, "%.*s/", (int)n, pattern);
+	if (!fill(path, "", above, place) || stat(path, &st) < 0)
+		return false;
+	errno = ENOENT;
+	return lstat(place->home, &st) < 0;
+}
+
 static enum verdict
 find_directory(const struct config *config, struct place *place, const char **text)
 {
@@ -114,8 +138,9 @@ find_directory(const struct config *config, struct place *place, const char **te
 	if (!fill(place->home, "", config->text[KEY_USERS], place))
 		return VERDICT_NEVER;
 	if (stat(place->home, &st) < 0) {
-		/* There is none, or none can have that name. */
-		if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == EILSEQ)
+		if (errno == ENAMETOOLONG || errno == EILSEQ)
+			return VERDICT_NEVER; /* nor can anybody */
+		if ((errno == ENOENT || errno == ENOTDIR) && is_nobodys(config, place))
 			return VERDICT_NEVER;
 		log_error("%s: %s", place->home, strerror(errno));
 		*text = cannot_tell;

@@ -198,6 +198,12 @@ testDemoShowsTheWholePath() {
 	assertTrue "the file" "grep -q '^ *Return-Path: <alice@example.com>' $T/demo"
 }
 
+testNothingLiesBesideWhatTheReadmeNames() {
+	git -C "$TOP" rev-parse 2>"$T/git.log" || { skip "this is no git tree: $(head -n 1 "$T/git.log")"; return 0; }
+	assertEquals ".ci .clang-format .gitignore LICENSE Makefile README.md deliver sandbox smtp-stdio tests units" \
+		"$(git -C "$TOP" ls-files | cut -d / -f 1 | sort -u | xargs)"
+}
+
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
 		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh tests/policy_test.sh tests/filter_test.sh \

@@ -173,10 +173,20 @@ testUsersOfDirectories() {
 		assertEquals "$name" '451 4.3.5 the mailbox is misconfigured' "$(in_srv "$name@mx.test")"
 		assertContains "$name: log" "$(cat "$T/log")" 'belongs to uid 0, and uid 0 cannot deliver as that'
 	done
-	assertContains loop "$(in_srv loop@mx.test)" '451 4.3.0'
+	for name in loop nowhere; do
+		assertContains "$name" "$(in_srv "$name@mx.test")" '451 4.3.0'
+		assertContains "$name: log" "$(cat "$T/log")" "$dir/$name: "
+	done
+	# As on a volume that is not mounted.
+	for name in "$T/nosuch/%d/%u" "$T/srv/no-%d/%u" "$T/srv/%d/no/%u/mail" "$T/srv/%d/file/%u"; do
+		assertContains "$name" "$(reply alice@mx.test "${SMTP[@]}" -o "Users $name" -o 'Postmaster postmaster')" '451 4.3.0'
+		assertContains "$name: log" "$(cat "$T/log")" ': No'
+	done
+	assertEquals "the user's own is missing" "$NO" \
+		"$(reply alice@mx.test "${SMTP[@]}" -o "Users $T/srv/%d/%u/mail" -o 'Postmaster postmaster')"
 	before=$(find "$T/srv" | sort)
 	# shellcheck disable=SC2016  # for a shell that must not be there
-	for name in nosuch file nowhere -alice '".alice"' '".."' '"."' '"../mx.test/alice"' '"alice/../alice"' '"/alice"' '"alice/"' \
+	for name in nosuch file -alice '".alice"' '".."' '"."' '"../mx.test/alice"' '"alice/../alice"' '"/alice"' '"alice/"' \
 		'a%u' '%u' '"a b"' '"al\ice\\"' "alice'" '$alice' '`alice`' 'alice*'; do
 		assertEquals "$name" "$NO" "$(in_srv "$name@mx.test")"
 	done

@@ -209,6 +209,21 @@ testVersionIsThatOfTheTree() {
 	assertTrue "it is of this commit" "grep -q '$(git -C "$TOP" log -1 --format=%h)' <<<$version || git -C $TOP describe --exact-match"
 }
 
+# apt does not put an older version over a newer one.
+testALaterCommitIsANewerVersion() {
+	local n last='' version
+	install -D "$TOP/units/debian/build" tree/units/debian/build
+	git init -q tree
+	for n in 1 2 3 4 5 6; do
+		GIT_COMMITTER_DATE="2026-01-02T03:04:0$n+01:00" git -C tree -c user.name=a -c user.email=a@b.test \
+			commit -q --allow-empty -m "$n" --date=2026-01-02T00:00:00Z
+		version=$(tree/units/debian/build -v)
+		[ -z "$last" ] || assertTrue "$version after $last" "dpkg --compare-versions $version gt $last"
+		last=$version
+	done
+	rm -rf tree
+}
+
 testLintianHasNoErrorAndNoWarning() {
 	deb
 	lintian --allow-root --fail-on error,warning "$DEB" >out 2>&1

@@ -140,17 +140,37 @@ with_syslog() {
 
 # ---- super-servers ------------------------------------------------------------------------------
 
+# xinetd [SED-SCRIPT] -- with the example, on $port of every address.
+xinetd() {
+	port=$(free_port)
+	sed -e "s|= /usr/local/sbin/smtp-stdio|= $BIN/smtp-stdio|" \
+		-e "s|^{|{\ntype = UNLISTED\nport = $port\nserver_args = -C $T/conf|" -e "${1:-}" \
+		"$TOP/units/smtp-stdio.xinetd" >xinetd.conf
+	with_syslog "$PARTS/usr/sbin/xinetd" -dontfork -f "$T/xinetd.conf" -pidfile "$T/xinetd.pid"
+}
+
 testXinetd() {
 	need_root && part usr/sbin/xinetd xinetd || return 0
 	local port
-	port=$(free_port)
-	sed -e "s|= /usr/local/sbin/smtp-stdio|= $BIN/smtp-stdio|" \
-		-e "s|^{|{\ntype = UNLISTED\nport = $port\nbind = 127.0.0.1\nserver_args = -C $T/conf|" \
-		"$TOP/units/smtp-stdio.xinetd" >xinetd.conf
-	with_syslog "$PARTS/usr/sbin/xinetd" -dontfork -f "$T/xinetd.conf" -pidfile "$T/xinetd.pid"
+	xinetd 's|^{|{\nbind = 127.0.0.1|'
 	client 127.0.0.1 "$port"
 	arrived "from client.test ([127.0.0.1])"
 	logged syslog 127.0.0.1
+}
+
+testXinetdForSomeClientsOnly() {
+	need_root && part usr/sbin/xinetd xinetd || return 0
+	local port
+	xinetd 's|# \(only_from .*\) 192.0.2.0/24|\1 127.0.0.8/29|'
+	wait_for bash -c ": <>/dev/tcp/127.0.0.1/$port"
+	assertEquals "127.0.0.1 is no such client" "" "$(cat <"/dev/tcp/127.0.0.1/$port")"
+	python3 - "$port" >heard <<-'END'
+		import socket, sys
+		s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), source_address=("127.0.0.9", 0))
+		s.settimeout(15)
+		sys.stdout.write(s.recv(100).decode())
+	END
+	assertEquals "127.0.0.9 is" "220 mx.test ESMTP" "$(tr -d '\r' <heard)"
 }
 
 testOpenbsdInetd() {

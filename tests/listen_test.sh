@@ -598,6 +598,31 @@ testSighupWhileTheSettingsAreLookedAtLooksAgain() {
 	assertEquals 2 "$(wc -l <tests)"
 }
 
+# The program is killed then, which says nothing of the settings; nor is anybody ready again.
+testSigtermWhileTheSettingsAreLookedAt() {
+	rm -f notify notified tests
+	up python3 datagrams.py notify notified
+	comes test -e notified
+	# shellcheck disable=SC2016  # expanded by that script
+	printf '#!/bin/sh\n[ "$1" != -T ] || { echo >"%s/tests"; exec sleep 60; }\necho 220 there\nexec cat >/dev/null\n' "$T" >there
+	chmod 755 there
+	NOTIFY_SOCKET=$T/notify listen -g 60 "$T/there"
+	exec 5<>"/dev/tcp/127.0.0.1/$port"
+	assertEquals "220 there" "$(heard 5)"
+	kill -HUP "$pid"
+	comes test -s tests
+	kill "$pid"
+	comes grep -q '^stopping ' log
+	comes no_child sleep
+	exec 5>&-
+	ends
+	logged 0 '^settings'
+	assertEquals "READY RELOADING STOPPING" "$(grep -o 'READY\|RELOADING\|STOPPING' notified | xargs)"
+}
+no_child() {
+	! pgrep -P "$pid" -f "$1"
+}
+
 # ---- systemd ---------------------------------------------------------------------------------------
 
 # What comes to a notify or journal socket, each datagram as a Python string in a line.
@@ -706,6 +731,34 @@ testWithoutAJournalToTakeItTheLineHasItsPriority() {
 	JOURNAL_STREAM=$(stat -c %d:%i log) up unshare -m --propagation private sh -c \
 		'mount --bind "$0" /run && exec "$@"' "$T/empty" "$LISTEN" -l 127.0.0.1:0 "$T/greeter"
 	comes grep -q '^<6>listening address=127.0.0.1' log
+}
+
+# A journal that takes nothing: the line goes to descriptor 2 in its place, and clients are served.
+testAJournalThatHangsStopsNothing() {
+	need_root || return 0
+	rm -rf run full
+	mkdir -p run/systemd/journal
+	up python3 -c 'import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("run/systemd/journal/socket")
+filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+filler.setblocking(False)
+try:
+    while True:
+        filler.sendto(b"MESSAGE=x", "run/systemd/journal/socket")
+except BlockingIOError:
+    open("full", "w")
+time.sleep(60)'
+	comes test -e full
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	JOURNAL_STREAM=$(stat -c %d:%i log) up unshare -m --propagation private sh -c \
+		'mount --bind "$0/run" /run && exec "$@"' "$T" "$LISTEN" -c 1 -l 127.0.0.1:0 "$T/greeter"
+	comes grep -q '^<6>listening address=127.0.0.1' log
+	port=$(sed -n 's/^<6>listening .*127.0.0.1:\([0-9]*\) .*/\1/p' log)
+	exec 5<>"/dev/tcp/127.0.0.1/$port"
+	assertEquals "220 127.0.0.1" "$(heard 5)"
+	assertEquals "421" "$(one 127.0.0.1 "$port" | cut -d ' ' -f 1)"
+	comes grep -q '^<4>turned-away client=127.0.0.1' log
 }
 
 # ---- what runs out ---------------------------------------------------------------------------------

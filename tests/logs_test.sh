@@ -288,5 +288,34 @@ testALogThatHangsStopsNoMail() {
 	assertTrue "$(cat out log)" "grep -q '^250 2.0.0 .* delivered' out"
 }
 
+# Nor does a journal that hangs, which is a socket, or a full pipe to a logger.
+testAStandardErrorThatHangsStopsNoMail() {
+	cat >full.py <<-'END'
+		import os, socket, subprocess, sys
+		if sys.argv[1] == "pipe":
+		    read, write = os.pipe()
+		else:
+		    read, write = (s.detach() for s in socket.socketpair())
+		os.set_blocking(write, False)
+		for octets in b"x" * 4096, b"x":
+		    try:
+		        while True:
+		            os.write(write, octets)
+		    except BlockingIOError:
+		        pass
+		os.set_blocking(write, True)
+		sys.exit(subprocess.run(sys.argv[2:], stderr=write).returncode)
+	END
+	local kind
+	for kind in pipe socket; do
+		RUN=(python3 "$T/full.py" "$kind")
+		says 'EHLO me' 'MAIL FROM:<a@b.test>' 'RCPT TO:<x@other.test>' 'RCPT TO:<one@mx.test>' DATA 'x: y' . QUIT |
+			from 192.0.2.1
+		ended $? out
+		assertTrue "$kind: $(cat out)" "grep -q '^250 2.0.0 .* delivered' out"
+		assertTrue "$kind: to the end" "grep -q '^221 ' out"
+	done
+}
+
 # shellcheck source=/dev/null
 . shunit2

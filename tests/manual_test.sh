@@ -387,6 +387,13 @@ marked() {
 	grep -l "^$1" "$T"/examples/*/mark | xargs -r -n1 dirname
 }
 
+testTheLineForInetdIsTheSameEverywhere() {
+	local file
+	for file in README.md smtp-stdio/smtp-stdio.8; do
+		assertEquals "$file" "$(grep '^smtp' "$TOP/units/inetd.conf" | tr '\t' ' ')" "$(grep -o '^ *smtp stream .*' "$TOP/$file" | sed 's/^ *//')"
+	done
+}
+
 testEveryExampleHasAMark() {
 	local known
 	extract

@@ -173,6 +173,24 @@ testOneProgramAtATimeHasThePort() {
 	assertEquals "active inactive" "$(inside systemctl is-active smtp-stdio.socket smtp-listen.socket | xargs)"
 }
 
+# Whoever changes things by a program may restart a socket, or swap the two, more often than people do.
+testASocketIsStartedHoweverOften() {
+	machine || return 0
+	local i
+	virtual
+	serve smtp-stdio
+	for i in 1 2 3 4 5 6; do
+		inside systemctl restart smtp-stdio.socket 2>err
+		ended $? err
+		inside systemctl start smtp-listen.socket 2>err
+		ended $? err
+		inside systemctl start smtp-stdio.socket 2>err
+		ended $? err
+	done
+	send 127.0.0.1 ann@here.test
+	ended $? heard
+}
+
 # ---- mail ---------------------------------------------------------------------------------------
 
 testMailboxesWithoutALoginReceive() {
@@ -572,6 +590,40 @@ testNoneOf250ConnectionsIn2SecondsIsRefused() {
 	done
 }
 
+# N clients one after the other, who each ask for eight recipients that are refused.
+cat >"$T/refused.py" <<'EOF'
+import smtplib, sys
+for i in range(int(sys.argv[1])):
+    with smtplib.SMTP("127.0.0.1", 25, source_address=("127.0.0.46", 0)) as s:
+        s.ehlo("client.test")
+        s.mail("a@client.test")
+        for n in range(8):
+            s.rcpt("nobody@here.test")
+EOF
+
+# The journal drops what a unit writes beyond a limit, which is low here: who has many refused would be rid
+# of everybody's.
+testTheLogOfEveryMessageIsKept() {
+	machine || return 0
+	local kind n=46
+	inside install -d /run/systemd/journald.conf.d
+	printf '%s\n' '[Journal]' RateLimitIntervalSec=1h RateLimitBurst=10 >"$ROOT/run/systemd/journald.conf.d/50-few.conf"
+	inside systemctl restart systemd-journald.service
+	virtual
+	for kind in "${KINDS[@]}"; do
+		n=$((n + 1))
+		serve "$kind"
+		inside timeout 60 python3 /share/refused.py 50 2>err
+		ended $? err
+		send 127.0.0.$n ann@here.test
+		ended $? heard
+		logged "delivered .* client=127\.0\.0\.$n "
+	done
+	assertEquals "refused" 800 "$(grep -c '^refused .* client=127\.0\.0\.46 ' log)"
+	inside rm /run/systemd/journald.conf.d/50-few.conf
+	inside systemctl restart systemd-journald.service
+}
+
 # N connections of one address and one of another: how many are greeted, and whether the other is.
 cat >"$T/crowd.py" <<'EOF'
 import socket, sys
@@ -666,6 +718,24 @@ testStopInTheMiddleOfAMessageDeliversNothing() {
 		assertEquals "$kind: files" 0 "$(messages)"
 		assertEquals "nothing listens" "" "$(listening)"
 	done
+}
+
+# As the page has it: the port is closed, and who is served is not sent away.
+testASocketThatIsStoppedLeavesItsSessions() {
+	machine || return 0
+	virtual
+	inside rm -rf /var/lib/smtp-stdio/here.test/ann/Maildir
+	serve smtp-stdio
+	call 127.0.0.57
+	begin_message kept
+	inside systemctl --quiet disable --now smtp-stdio.socket 2>err
+	ended $? err
+	assertEquals "nothing listens" "" "$(listening)"
+	say .
+	hear
+	assertEquals "the client is told" "250 2.0.0" "${HEARD:0:9}"
+	assertEquals "it is there" 1 "$(messages)"
+	hang_up
 }
 
 stopping() {
@@ -826,8 +896,12 @@ testPackageReceivesAndAPurgeLeavesTheMail() {
 	arrived /home/bob/Maildir/new bob "from 127.0.0.69"
 
 	# ... and another version of it, over this one
-	inside dpkg -i /share/package.deb >dpkg.log 2>&1
+	make -C "$TOP" -s deb O="$T/deb" VERSION=2 >deb.log 2>&1
+	ended $? deb.log
+	cp "$T"/deb/*.deb "$M/share/package.deb"
+	inside env DEBIAN_FRONTEND=noninteractive dpkg -i /share/package.deb >dpkg.log 2>&1
 	ended $? dpkg.log
+	assertEquals "version" 2 "$(inside dpkg-query -W smtp-stdio | cut -f 2)"
 	assertEquals "$kind: enabled" enabled "$(inside systemctl is-enabled "$kind.socket")"
 	assertEquals "$kind: active" active "$(inside systemctl is-active "$kind.socket")"
 	send 127.0.0.69 alice@here.test
