@@ -31,7 +31,8 @@ struct address {
 size_t address_path(const unsigned char *in, size_t len, struct address *address);
 
 /*
- * Read all of `in` as a mailbox or a local part alone, with or without brackets: VRFY's argument.
+ * Read all of `in` as a mailbox or a local part alone, with or without brackets: VRFY's and EXPN's
+ * argument.
  * A local part alone has no '@' in it, not even in quotes.
  */
 bool address_name(const unsigned char *in, size_t len, struct address *address);

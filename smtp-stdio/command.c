@@ -21,8 +21,8 @@ static const struct {
     {"NOOP", VERB_NOOP},
     {"QUIT", VERB_QUIT},
     {"VRFY", VERB_VRFY},
+    {"EXPN", VERB_EXPN},
     {"HELP", VERB_HELP},
-    {"EXPN", VERB_UNOFFERED},
     {"SEND", VERB_UNOFFERED},
     {"SOML", VERB_UNOFFERED},
     {"SAML", VERB_UNOFFERED},
@@ -80,7 +80,8 @@ command_parse(const unsigned char *line, size_t len, struct command *command)
 	command->argument = line + verb;
 	command->len = len - verb;
 	return check_octets(line, len,
-	    command->verb == VERB_MAIL || command->verb == VERB_RCPT || command->verb == VERB_VRFY);
+	    command->verb == VERB_MAIL || command->verb == VERB_RCPT ||
+		command->verb == VERB_VRFY || command->verb == VERB_EXPN);
 }
 
 /* The next parameter, "keyword[=value]", at *at; false at the end.  A keyword may not be empty. */

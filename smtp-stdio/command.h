@@ -23,8 +23,9 @@ enum verb {
 	VERB_NOOP,
 	VERB_QUIT,
 	VERB_VRFY,
+	VERB_EXPN,
 	VERB_HELP,
-	VERB_UNOFFERED, /* known and not implemented: EXPN SEND SOML SAML TURN ETRN AUTH STARTTLS */
+	VERB_UNOFFERED, /* known and not implemented: SEND SOML SAML TURN ETRN AUTH STARTTLS */
 	VERB_FOREIGN,   /* not a mail client's: the methods of HTTP */
 	VERBS
 };
@@ -48,7 +49,7 @@ enum fine {
 
 /*
  * Take a line apart; `line` is without its CRLF.  The verb is set even where the octets are bad.
- * Only MAIL, RCPT and VRFY may have octets that are not ASCII.
+ * Only MAIL, RCPT, VRFY and EXPN may have octets that are not ASCII.
  */
 enum fine command_parse(const unsigned char *line, size_t len, struct command *command);
 
@@ -69,7 +70,7 @@ enum fine command_mail(const struct command *command, struct mail_arguments *arg
 /* "TO:" path [parameters], of which there are none.  `utf8`: MAIL had SMTPUTF8. */
 enum fine command_rcpt(const struct command *command, bool utf8, struct address *to);
 
-/* VRFY's mailbox or local part ["SMTPUTF8"] (RFC 6531 3.7.4.2). */
+/* VRFY's and EXPN's mailbox or local part ["SMTPUTF8"] (RFC 6531 3.7.4.2). */
 enum fine command_vrfy(const struct command *command, struct address *who);
 
 /* BDAT's size ["LAST"] (RFC 3030 2).  The size stops at UINT64_MAX. */

@@ -42,6 +42,7 @@ static const struct row {
     [KEY_MAIL_GROUP] = {"MailGroup", KIND_NAME, NULL, 0, 0, 0},
     [KEY_POSTMASTER] = {"Postmaster", KIND_NAME, NULL, 0, 0, 0},
     [KEY_VERIFY] = {"Verify", KIND_YES, "no", 0, 0, 0},
+    [KEY_EXPAND] = {"Expand", KIND_YES, "no", 0, 0, 0},
     [KEY_PROTOCOL] = {"Protocol", KIND_PROTOCOL, "smtp", 0, 0, 0},
     [KEY_NEWLINES] = {"Newlines", KIND_NEWLINES, "reject", 0, 0, 0},
     [KEY_DELIVER_PATH] = {"DeliverPath", KIND_PATH, DELIVER_PATH, 0, 0, 0},

@@ -15,7 +15,7 @@ enum {
 	LABEL_MAX = 63,   /* characters of its parts; RFC 1035 2.3.4 */
 	MAILBOX_MAX = LOCAL_MAX + 1 + DOMAIN_MAX,
 	REPLY_LINE_MAX = 512, /* RFC 5321 4.5.3.1.5, CRLF included */
-	REPLY_LINES_MAX = 12, /* our longest reply: EHLO's */
+	REPLY_LINES_MAX = 12, /* our longest replies: EHLO's, and EXPN's */
 	REPLY_MAX = REPLY_LINE_MAX * REPLY_LINES_MAX,
 	REPLIES_HELD = REPLY_MAX, /* octets of replies kept back for a pipelining client */
 	LMTP_NOT = 25,            /* the port that LMTP must not be spoken on; RFC 2033 5 */

@@ -131,6 +131,7 @@ static const struct rule {
     {REQUEST_END, IN_RCPT | IN_BODY | IN_EACH, true, true, STATE_EACH, serve_end},
     {REQUEST_RESET, ANY, false, true, STATE_IDLE, serve_reset},
     {REQUEST_VERIFY, ANY, true, false, STATE_SAME, serve_verify},
+    {REQUEST_EXPAND, ANY, true, false, STATE_SAME, serve_expand},
     {REQUEST_NOTE, ANY, false, false, STATE_SAME, serve_note},
     {REQUEST_PAUSE, ANY, true, false, STATE_SAME, serve_pause},
 };

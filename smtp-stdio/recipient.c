@@ -458,6 +458,12 @@ judge(struct search *s)
 	return VERDICT_FORWARDED;
 }
 
+const char *
+recipient_domain(const struct config *config)
+{
+	return config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+}
+
 enum verdict
 recipient_find(
     const struct config *config, const char *address, struct places *places, const char **text)
@@ -468,7 +474,7 @@ recipient_find(
 	s.config = config;
 	s.places = places;
 	s.text = text;
-	s.domain = config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
+	s.domain = recipient_domain(config);
 	s.count = 1;
 	places->count = 0;
 	(void)snprintf(s.names[0].text, sizeof s.names[0].text, "%s%s%s", address,

@@ -18,10 +18,14 @@ bool recipient_host_rule(const unsigned char *host, size_t len);
 /*
  * The monitor's own rule for what the session may send as a mailbox, shorter than RFC 5321's grammar;
  * request_decode has seen to it that it is printable UTF-8.  A local part of 1 to LOCAL_MAX octets;
- * then, but for "postmaster", and for VRFY if `name_only`, an '@' and a domain of at most DOMAIN_MAX:
- * as the client's name, with characters that are not ASCII, or anything without blanks in brackets.
+ * then, but for "postmaster", and for VRFY and EXPN if `name_only`, an '@' and a domain of at most
+ * DOMAIN_MAX: as the client's name, with characters that are not ASCII, or anything without blanks in
+ * brackets.
  */
 bool recipient_rule(const unsigned char *mailbox, size_t len, bool name_only);
+
+/* The domain of an address without one. */
+const char *recipient_domain(const struct config *config);
 
 /* The places of an address, and how many there may be. */
 struct places {

@@ -47,6 +47,7 @@ static const struct row table[] = {
     [REPLY_SYNTAX_MAIL] = {"501", "5.5.4", "want: MAIL FROM:<address> [parameters]"},
     [REPLY_SYNTAX_RCPT] = {"501", "5.5.4", "want: RCPT TO:<address> [parameters]"},
     [REPLY_SYNTAX_VRFY] = {"501", "5.5.4", "want: VRFY user or address [SMTPUTF8]"},
+    [REPLY_SYNTAX_EXPN] = {"501", "5.5.4", "want: EXPN list or address [SMTPUTF8]"},
     [REPLY_SYNTAX_BDAT] = {"501", "5.5.4", "want: BDAT octets [LAST]"},
     [REPLY_ARGUMENT] = {"501", "5.5.4", "parameter repeated, or with a wrong value"},
     [REPLY_UNOFFERED] = {"502", "5.5.1", "command not implemented"},

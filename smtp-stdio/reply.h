@@ -1,7 +1,7 @@
 /*
  * reply.h -- every reply, in one table: code, enhanced code (RFC 3463), text.  Pure.
  *
- * Nothing that the client sent is in any of them, but the address in the answer to VRFY.
+ * Nothing that the client sent is in any of them, but the address in the answers to VRFY and EXPN.
  */
 #ifndef REPLY_H
 #define REPLY_H
@@ -46,6 +46,7 @@ enum reply {
 	REPLY_SYNTAX_MAIL,
 	REPLY_SYNTAX_RCPT,
 	REPLY_SYNTAX_VRFY,
+	REPLY_SYNTAX_EXPN,
 	REPLY_SYNTAX_BDAT,
 	REPLY_ARGUMENT,
 	REPLY_UNOFFERED,

@@ -29,6 +29,7 @@ bounds(int letter, size_t *least, size_t *most)
 		return true;
 	case REQUEST_RCPT:
 	case REQUEST_VERIFY:
+	case REQUEST_EXPAND:
 		*least = 1;
 		*most = MAILBOX_MAX;
 		return true;
@@ -101,6 +102,7 @@ fits(const struct request *request)
 		return request_from(request, &from) && utf8_printable(from.path, from.len);
 	case REQUEST_RCPT:
 	case REQUEST_VERIFY:
+	case REQUEST_EXPAND:
 		return utf8_printable(request->data, request->len);
 	case REQUEST_NOTE:
 		return is_note(request->data[0]);

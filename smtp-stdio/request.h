@@ -32,6 +32,8 @@ enum request_letter {
 	REQUEST_RESET = 'X',
 	/* Learn what VRFY would tell: nothing, unless the administrator allows it. */
 	REQUEST_VERIFY = 'V',
+	/* Learn what EXPN would tell: nothing, unless the administrator allows it. */
+	REQUEST_EXPAND = 'L',
 	/* Put off the end of its patience, until SessionTimeout at most; or have one log line written, of those that the monitor has
 	   for enum request_note, after which nothing more is served. */
 	REQUEST_NOTE = 'N',
@@ -94,7 +96,7 @@ enum verdict {
 	VERDICT_YES = 'Y',
 	VERDICT_LATER = 'L',
 	VERDICT_NEVER = 'N',
-	/* To R and V, for an alias; the text names the new path. */
+	/* To R, V and L, for an alias; the text names the new path. */
 	VERDICT_FORWARDED = 'F', /* a yes (251) */
 	VERDICT_MOVED = 'M',     /* a no (551) */
 };

@@ -76,6 +76,7 @@ bool serve_body(struct monitor *m, const struct request *request);
 bool serve_end(struct monitor *m, const struct request *request);
 bool serve_reset(struct monitor *m, const struct request *request);
 bool serve_verify(struct monitor *m, const struct request *request);
+bool serve_expand(struct monitor *m, const struct request *request);
 bool serve_note(struct monitor *m, const struct request *request);
 bool serve_pause(struct monitor *m, const struct request *request);
 

@@ -310,12 +310,14 @@ reply_to(enum request_letter question, enum verdict verdict, bool text)
 
 	switch (verdict) {
 	case VERDICT_YES:
-		if (question == REQUEST_VERIFY)
+		if (question == REQUEST_VERIFY || question == REQUEST_EXPAND)
 			return text ? REPLY_VERIFIED : REPLY_UNVERIFIED;
 		return end ? REPLY_TAKEN : from ? REPLY_MAIL : REPLY_RCPT;
 	case VERDICT_LATER:
 		return REPLY_LATER;
 	case VERDICT_NEVER:
+		if (question == REQUEST_EXPAND && !text)
+			return REPLY_UNOFFERED;
 		return end ? REPLY_NEVER : from ? REPLY_REFUSED : REPLY_NO_MAILBOX;
 	case VERDICT_FORWARDED:
 		return end || from ? REPLY_LATER : REPLY_FORWARD;
@@ -341,6 +343,17 @@ accepted(struct smtp *s)
 	}
 }
 
+/* The members of a list: each word is a line. */
+static void
+reply_members(struct smtp *s, const struct answer *answer)
+{
+	char text[ANSWER_TEXT_MAX + 1];
+
+	for (size_t i = 0; i <= answer->len; i++)
+		text[i] = answer->text[i] == ' ' ? '\n' : answer->text[i];
+	events_reply_text(s, REPLY_VERIFIED, text);
+}
+
 void
 smtp_answer(struct smtp *s, const struct answer *answer)
 {
@@ -356,5 +369,9 @@ smtp_answer(struct smtp *s, const struct answer *answer)
 	}
 	if (yes)
 		accepted(s);
-	events_reply_with(s, reply_to(s->question, answer->verdict, answer->len > 0), answer);
+	if (s->question == REQUEST_EXPAND && answer->verdict == VERDICT_YES && answer->len > 0)
+		reply_members(s, answer);
+	else
+		events_reply_with(
+		    s, reply_to(s->question, answer->verdict, answer->len > 0), answer);
 }

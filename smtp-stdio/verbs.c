@@ -44,6 +44,7 @@ static const struct rule {
     [VERB_NOOP] = {ANY, false, true, true, true, {0}},
     [VERB_QUIT] = {ANY, true, true, false, false, {0}},
     [VERB_VRFY] = {ANY, false, true, true, true, {0}},
+    [VERB_EXPN] = {ANY, false, true, true, true, {0}},
     [VERB_HELP] = {ANY, false, true, false, true, {0}},
     [VERB_UNOFFERED] = {ANY, false, true, false, false, {0}},
     [VERB_FOREIGN] = {ANY, false, true, false, false, {0}},
@@ -194,16 +195,18 @@ do_rcpt(struct smtp *s, const struct command *command)
 		events_ask(s, REQUEST_RCPT, s->address.text, s->address.len);
 }
 
+/* VRFY and EXPN. */
 static void
-do_vrfy(struct smtp *s, const struct command *command)
+do_look_up(
+    struct smtp *s, const struct command *command, enum request_letter letter, enum reply syntax)
 {
 	enum reply refusal =
-	    refusal_of(command_vrfy(command, &s->address), REPLY_SYNTAX_VRFY, REPLY_UTF8_RCPT);
+	    refusal_of(command_vrfy(command, &s->address), syntax, REPLY_UTF8_RCPT);
 
 	if (refusal != REPLY_NONE)
 		events_reply(s, refusal);
 	else
-		events_ask(s, REQUEST_VERIFY, s->address.text, s->address.len);
+		events_ask(s, letter, s->address.text, s->address.len);
 }
 
 /* ---- the message --------------------------------------------------------------------------- */
@@ -325,7 +328,10 @@ do_permitted(struct smtp *s, const struct command *command)
 		s->mode = SMTP_SHUT;
 		break;
 	case VERB_VRFY:
-		do_vrfy(s, command);
+		do_look_up(s, command, REQUEST_VERIFY, REPLY_SYNTAX_VRFY);
+		break;
+	case VERB_EXPN:
+		do_look_up(s, command, REQUEST_EXPAND, REPLY_SYNTAX_EXPN);
 		break;
 	case VERB_HELP:
 		do_help(s, command);

@@ -84,6 +84,14 @@ vrfy() {
 	} | aliased -o 'Verify yes' | tr -d '\r' | tail -n +3
 }
 
+# expn NAME ... -- all the lines that EXPN has for these.
+expn() {
+	{
+		printf 'HELO client.test\r\n'
+		printf 'EXPN %s\r\n' "$@"
+	} | aliased -o 'Expand yes' | tr -d '\r' | tail -n +3
+}
+
 # message SENDER RECIPIENT ... -- a session with one message.
 message() {
 	printf 'HELO client.test\r\nMAIL FROM:<%s>\r\n' "$1"

@@ -8,7 +8,7 @@ readonly CLASSIC='211 214 220 221 250 251 252 354 421 450 451 452 500 501 502 50
 SEEN=
 
 setUp() {
-	user_directories alice bob
+	user_directories alice bob jörg
 }
 
 printf '%s\n' 'away: erin@else.test' 'gone: error:551 new@else.test' 'busy: error:450 busy until May' >"$T/aliases"
@@ -46,6 +46,14 @@ testCodesOfUsersWhoAreElsewhere() {
 	assertTrue 'says where to' "grep -q '^251 2.1.5 .*<erin@else.test>' $T/out"
 	code 551 'moved' "$HELLO" "$MAIL" 'RCPT TO:<gone@mx.test>'
 	assertTrue 'says where to' "grep -q '^551 5.1.6 .*<new@else.test>' $T/out"
+	SETTINGS=(-o 'Expand yes')
+	code 250 'EXPN' 'EXPN alice'
+	assertTrue "$(cat "$T/out")" "grep -q '^250 2.1.5 <alice@mx.test>' $T/out"
+	code 251 'EXPN' 'EXPN away'
+	code 252 'EXPN' $'EXPN j\xc3\xb6rg SMTPUTF8'
+	code 450 'EXPN' 'EXPN busy'
+	code 550 'EXPN' 'EXPN nobody'
+	code 551 'EXPN' 'EXPN gone'
 	SETTINGS=(-o 'Verify yes')
 	code 251 'VRFY' 'VRFY away'
 	code 551 'VRFY' 'VRFY gone'
@@ -56,6 +64,7 @@ testCodesOfWhatTheClientDidWrong() {
 	code 500 'no command' FROB
 	code 501 'an argument' "$HELLO" 'MAIL FROM:<a@@b>'
 	code 502 'known, not implemented' 'SEND FROM:<a@client.test>'
+	code 502 'not allowed' 'EXPN alice'
 	code 503 'out of order' "$HELLO" "$RCPT"
 	code 504 'no help on it' 'HELP FROB'
 	code 550 'no such user' "$HELLO" "$MAIL" 'RCPT TO:<nobody@mx.test>'

@@ -192,6 +192,7 @@ testEveryKeywordInAFileIsShownAndReadAgain() {
 		MailGroup mail
 		Postmaster root
 		Verify yes
+		Expand yes
 		Protocol lmtp
 		Newlines normalize
 		DeliverPath /opt/deliver
@@ -305,6 +306,7 @@ testAFileThatCannotBeReadStopsIt() {
 	stops "$T: Is a directory" -C "$T"
 	head -c 65536 /dev/zero | tr '\0' '#' >conf
 	shows "Verify no" -C conf
+	shows "Expand no" -C conf
 	head -c 65537 /dev/zero | tr '\0' '#' >conf
 	stops "conf: the file is too large" -C conf
 	need_root || return 0
@@ -359,12 +361,12 @@ testValuesOfTheWrongKindAreRefused() {
 	refuses "a path here has no blanks" "Users /home/%u b" "Mailbox a b"
 	refuses "want an absolute path" "DeliverPath deliver" "DeliverCommand true" \
 		"Aliases aliases" "ForwardCommand sendmail %r"
-	refuses "want yes or no" "Verify Yes" "CreateMailbox 1" "Verify yes no"
+	refuses "want yes or no" "Verify Yes" "Expand on" "CreateMailbox 1" "Verify yes no"
 	refuses "want try or require" "Landlock yes" "Landlock no"
 	refuses "want smtp or lmtp" "Protocol LMTP" "Protocol esmtp"
 	refuses "want reject or normalize" "Newlines lf" "Newlines normalise"
 	takes "Users /home/%u" "Users /%d/%u" "Mailbox %%" "Landlock require" "Landlock try" \
-		"Users any" "Users passwd" "CreateMailbox no" "CreateMailbox yes" "Verify yes"
+		"Users any" "Users passwd" "CreateMailbox no" "CreateMailbox yes" "Verify yes" "Expand yes"
 }
 
 testNumbersSizesAndTimesHaveTheirUnitsAndBounds() {

@@ -172,7 +172,7 @@ END
 
 testWhatStandsBehindACommandThatMustBeTheLast() {
 	local line
-	for line in 'EHLO client.test' 'HELO client.test' NOOP 'VRFY a' DATA 'EHLO a b c'; do
+	for line in 'EHLO client.test' 'HELO client.test' NOOP 'VRFY a' 'EXPN a' DATA 'EHLO a b c'; do
 		rude <<-END
 			$EHLO
 			say $line\r\nMAIL FROM:<a@b.test>\r\n

@@ -72,9 +72,13 @@ look_up(const struct part *part, const struct smtp_event *question, struct answe
 			char text[64];
 			(void)snprintf(text, sizeof text, "<%s@mx.test>", users[i]);
 			answer_set(
-			    answer, VERDICT_YES, question->letter == REQUEST_VERIFY ? text : "");
+			    answer, VERDICT_YES, question->letter == REQUEST_RCPT ? "" : text);
 			return;
 		}
+	if (question->letter == REQUEST_EXPAND && strcasecmp(mailbox, "staff") == 0) {
+		answer_set(answer, VERDICT_YES, "<alice@mx.test> <bob@mx.test>");
+		return;
+	}
 	answer_set(answer, VERDICT_NEVER, "5.1.1 no such mailbox here");
 }
 
@@ -88,7 +92,9 @@ play(const struct scene *scene, unsigned asked, const struct smtp_event *questio
 	answer_set(answer, VERDICT_YES, "");
 	if (question->letter == REQUEST_END)
 		answer_set(answer, VERDICT_YES, "2.0.0 ID delivered");
-	else if (question->letter == REQUEST_RCPT ||
+	else if (question->letter == REQUEST_EXPAND && !part->expand)
+		answer_set(answer, VERDICT_NEVER, "");
+	else if (question->letter == REQUEST_RCPT || question->letter == REQUEST_EXPAND ||
 		 (question->letter == REQUEST_VERIFY && part->verify))
 		look_up(part, question, answer);
 }
@@ -130,6 +136,8 @@ read_conf(const char *path, struct smtp_settings *settings, struct part *part)
 			part->users = true;
 		else if (strcmp(key, "Verify") == 0)
 			part->verify = true;
+		else if (strcmp(key, "Expand") == 0)
+			part->expand = true;
 	}
 	if (file != NULL)
 		(void)fclose(file);

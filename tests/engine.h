@@ -18,7 +18,8 @@ struct smtp_settings usual(void);
 
 /* What a NAME.conf changes, as the real monitor would act on it. */
 struct part {
-	bool users, verify; /* users: alice, bob and postmaster, at mx.test */
+	bool users, verify,
+	    expand; /* users: alice, bob and postmaster, at mx.test, and a list: staff */
 };
 
 /* The monitor's answers; scene->closure is a struct part. */

@@ -382,6 +382,14 @@ junk(struct scene *scene)
 	scene->settings.protocol = SMTP_LMTP;
 	ok = lines("LHLO a\r\nNOOP\r\n", 70, 0, scene, last, 1) && ok;
 	scene->settings = usual();
+	/* where EXPN is no error it is such a command */
+	const void *part = scene->closure;
+	scene->closure = &(const struct part){.expand = true};
+	scene->settings.error_limit = 3;
+	ok = lines("EXPN a\r\n", 102, 0, scene, last, 0) && ok;
+	ok = lines("EXPN a\r\n", 103, 0, scene, last, 1) && ok;
+	scene->settings = usual();
+	scene->closure = part;
 	return ok;
 }
 
@@ -638,6 +646,22 @@ static const struct said {
     {REQUEST_VERIFY, VERDICT_NEVER, "", "550 5.1.1 no such mailbox here"},
     {REQUEST_VERIFY, VERDICT_FORWARDED, "<c@d>", "251 2.1.5 <c@d>"},
     {REQUEST_VERIFY, VERDICT_MOVED, "<c@d>", "551 5.1.6 <c@d>"},
+    {REQUEST_VERIFY, VERDICT_YES, "<\"c d\"@e>", "250 2.1.5 <\"c d\"@e>"},
+    {REQUEST_EXPAND, VERDICT_YES, "",
+	"252 2.5.2 not verified; mail to it is accepted or refused at RCPT"},
+    {REQUEST_EXPAND, VERDICT_YES, "<c@d>", "250 2.1.5 <c@d>"},
+    {REQUEST_EXPAND, VERDICT_YES, "<c@d> <e@f> +7",
+	"250-2.1.5 <c@d>\r\n250-2.1.5 <e@f>\r\n250 2.1.5 +7"},
+    {REQUEST_EXPAND, VERDICT_YES, "a b c d e f g h i j k l m",
+	"250-2.1.5 a\r\n250-2.1.5 b\r\n250-2.1.5 c\r\n250-2.1.5 d\r\n250-2.1.5 e\r\n"
+	"250-2.1.5 f\r\n250-2.1.5 g\r\n250-2.1.5 h\r\n250-2.1.5 i\r\n250-2.1.5 j\r\n"
+	"250-2.1.5 k\r\n250 2.1.5 l"},
+    {REQUEST_EXPAND, VERDICT_LATER, "", "451 4.3.0 not now; try again later"},
+    {REQUEST_EXPAND, VERDICT_LATER, "4.5.3 too many", "452 4.5.3 too many"},
+    {REQUEST_EXPAND, VERDICT_NEVER, "", "502 5.5.1 command not implemented"},
+    {REQUEST_EXPAND, VERDICT_NEVER, "5.1.1 not here", "550 5.1.1 not here"},
+    {REQUEST_EXPAND, VERDICT_FORWARDED, "2.1.5 to <c@d>", "251 2.1.5 to <c@d>"},
+    {REQUEST_EXPAND, VERDICT_MOVED, "<c@d>", "551 5.1.6 <c@d>"},
     {REQUEST_END, VERDICT_YES, "", "250 2.0.0 delivered"},
     {REQUEST_END, VERDICT_LATER, "", "451 4.3.0 not now; try again later"},
     {REQUEST_END, VERDICT_NEVER, "", "554 5.0.0 refused"},
@@ -706,12 +730,15 @@ answers(void)
 		enum smtp_protocol protocol;
 		const char *in;
 	} sessions[] = {
-	    {SMTP_SMTP, "EHLO a\r\nFOO\r\nFOO\r\nVRFY a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"
-			"DATA\r\n.\r\nRCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n"},
-	    {SMTP_SMTP, "EHLO a\r\nFOO\r\nFOO\r\nVRFY a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"
-			"BDAT 1 LAST\r\n\nRCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n"},
-	    {SMTP_LMTP, "LHLO a\r\nFOO\r\nFOO\r\nVRFY a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"
-			"RCPT TO:<a@b>\r\nDATA\r\n.\r\nRCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n"},
+	    {SMTP_SMTP,
+		"EHLO a\r\nFOO\r\nFOO\r\nVRFY a\r\nEXPN a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"
+		"DATA\r\n.\r\nRCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n"},
+	    {SMTP_SMTP,
+		"EHLO a\r\nFOO\r\nFOO\r\nVRFY a\r\nEXPN a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"
+		"BDAT 1 LAST\r\n\nRCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n"},
+	    {SMTP_LMTP,
+		"LHLO a\r\nFOO\r\nFOO\r\nVRFY a\r\nEXPN a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\n"
+		"RCPT TO:<a@b>\r\nDATA\r\n.\r\nRCPT TO:<a@b>\r\nMAIL FROM:<>\r\nQUIT\r\n"},
 	};
 	struct scene scene = {.settings = usual(), .answer = say};
 	struct trace trace = {0};

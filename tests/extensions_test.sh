@@ -124,12 +124,25 @@ testWithoutTheParameterAnAddressIsAscii() {
 }
 
 # A reply is ASCII: what is not is not told.
-testVrfyDoesNotShowWhatIsNotAscii() {
+testVrfyAndExpnDoNotShowWhatIsNotAscii() {
 	user jörg
 	user alice
 	says 'EHLO a' 'VRFY alice' 'VRFY jörg SMTPUTF8' 'VRFY nöbody SMTPUTF8' QUIT |
 		talk -o "Users $T/users/%u" -o 'Postmaster alice' -o 'Mailbox Maildir/' -o 'Verify yes'
 	assertEquals '250 2.1.5 252 2.5.2 550 5.1.1 221 2.0.0' "$(sed '1,/250 HELP/d; s/^\(.........\).*/\1/' "$T/out" | xargs)"
+	printf '%s\n' 'team: alice@mx.test, bob' 'pair: alice, bob' >"$T/aliases"
+	user bob
+	says 'EHLO a' 'EXPN jörg' 'EXPN jörg SMTPUTF8' 'EXPN <team@bücher.test> SMTPUTF8' 'EXPN pair@bücher.test SMTPUTF8' \
+		'EXPN pair@mx.test SMTPUTF8' QUIT | talk -o "Users $T/users/%u" -o 'Postmaster alice' -o 'Mailbox Maildir/' \
+		-o "Aliases $T/aliases" -o 'Domain mx.test bücher.test' -o 'Expand yes'
+	assertEquals '553 5.6.7 an address that is not ASCII wants MAIL with SMTPUTF8
+252 2.5.2 not verified; mail to it is accepted or refused at RCPT
+250-2.1.5 <alice@mx.test>
+250 2.1.5 +1
+252 2.5.2 not verified; mail to it is accepted or refused at RCPT
+250-2.1.5 <alice@mx.test>
+250 2.1.5 <bob@mx.test>
+221 2.0.0 goodbye' "$(sed '1,/250 HELP/d' "$T/out")"
 }
 
 # Two users whose names differ are two in an environment, too.

@@ -56,8 +56,8 @@ should_be_request(const unsigned char *data, size_t size)
 	static const struct {
 		char letter;
 		size_t least, most;
-	} letters[] = {{'H', 1, 261}, {'F', 4, 524}, {'R', 1, 511}, {'V', 1, 511}, {'B', 1, 65536},
-	    {'E', 0, 0}, {'X', 0, 0}, {'N', 1, 1}, {'P', 0, 0}};
+	} letters[] = {{'H', 1, 261}, {'F', 4, 524}, {'R', 1, 511}, {'V', 1, 511}, {'L', 1, 511},
+	    {'B', 1, 65536}, {'E', 0, 0}, {'X', 0, 0}, {'N', 1, 1}, {'P', 0, 0}};
 	size_t i = 0;
 
 	while (i < sizeof letters / sizeof *letters && (size == 0 || data[0] != letters[i].letter))
@@ -72,6 +72,7 @@ should_be_request(const unsigned char *data, size_t size)
 		return is_from(data + 1, size - 1);
 	case 'R':
 	case 'V':
+	case 'L':
 		return is_utf8(data + 1, size - 1);
 	case 'N':
 		return memchr("crsemohbf", data[1], 9) != NULL;

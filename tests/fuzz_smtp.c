@@ -43,7 +43,8 @@ reply_to(const struct scene *scene, unsigned asked, const struct smtp_event *que
 	    {VERDICT_MOVED, ""},
 	};
 	const struct answers *answers = scene->closure;
-	bool address = question->letter == REQUEST_RCPT || question->letter == REQUEST_VERIFY;
+	bool address = question->letter == REQUEST_RCPT || question->letter == REQUEST_VERIFY ||
+		       question->letter == REQUEST_EXPAND;
 	size_t most = address ? sizeof all / sizeof *all : sizeof all / sizeof *all - 4;
 	size_t which = answers->count > 0 ? answers->octets[asked % answers->count] % most : 0;
 

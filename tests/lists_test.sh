@@ -349,6 +349,96 @@ testAFileIsAMailbox() {
 	assertContains "$(errors log)" "$T/roots belongs to uid 0"
 }
 
+# ---- EXPN ---------------------------------------------------------------------------------------
+
+# expands TEXT NAME -- what EXPN tells of it, the words of its lines between blanks.
+expands() {
+	expn "$2" >said
+	assertEquals "$2" "$1" "$(sed 's/^250[ -]2\.1\.5 //' said | xargs -d '\n')"
+	assertEquals "$2: one reply" 1 "$(grep -c '^... ' said)"
+}
+
+testExpnIsOffUnlessItIsAllowed() {
+	aliases 'team: alice, bob'
+	printf 'EXPN %s\r\n' team alice nosuch team@else.test >in
+	assertEquals 4 "$(aliased -o 'Verify yes' <in | grep -c '^502 5\.5\.1 command not implemented')"
+	assertEquals "and nothing is looked up" "" "$(strace -qq -f -e trace=%file -o trace "$BIN/smtp-stdio" -C conf <in >/dev/null 2>&1; grep -F "$T/aliases" trace)"
+}
+
+testExpnTellsWhoIsOnAList() {
+	aliases 'team: alice, bob' 'all: team, ALICE@two.test, alice+x, erin@else.test' 'gone: error:551 new@else.test' \
+		'fw: erin@else.test' 'bad: alice, nosuch' 'twice: alice+a, alice+b, alice' 'erins: Erin@else.test, alice'
+	expands '<alice@mx.test> <bob@mx.test>' team
+	expands '<alice@mx.test> <bob@mx.test>' '<TEAM@mx.test>'
+	expands '<alice@two.test> <bob@two.test>' team@two.test
+	expands '<alice@two.test> <alice@mx.test> <erin@else.test> <bob@mx.test>' all
+	expands '<alice@mx.test>' twice
+	expands '<Erin@else.test> <alice@mx.test>' erins
+	expands '<alice@mx.test>' alice
+	expands '551 5.1.6 user not local; please try <new@else.test>' gone
+	expands '251 2.1.5 user not local; will forward to <erin@else.test>' fw
+	expands "$NO" nosuch
+	expands '550 5.7.1 mail for this domain is not taken here' team@else.test
+	expands "$WRONG" bad
+	expands '501 5.5.4 want: EXPN list or address [SMTPUTF8]' 'two words'
+}
+
+# What they are, and whose, is the administrator's.
+testExpnDoesNotTellOfCommandsAndFiles() {
+	local box=$T/archive
+	install -d "$box"
+	[ "$(id -u)" -ne 0 ] || chown 2004:2004 "$box"
+	aliases "list: |$T/sent/run" "mixed: list, alice, $box/mbox, $box/dir/" "self: self, $box/mbox" 'self+x: self'
+	expands '<list@mx.test>' list
+	expands '<mixed@mx.test> <alice@mx.test>' mixed
+	expands '<MIXED@two.test> <alice@two.test>' MIXED@two.test
+	expands "$WRONG" self
+	aliases "alice: alice, $box/mbox"
+	expands '<ALICE@mx.test>' ALICE
+	assertNotContains "$(cat said)" "$box"
+	SETTINGS=(-o "DeliverCommand $T/sent/run")
+	expands '<bob@mx.test>' bob
+	SETTINGS=()
+}
+
+# members N [LENGTH] -- a list "big" of so many elsewhere, their local parts so long.
+members() {
+	{ printf 'big:'; seq -f " %0${2:-3}g@else.test," "$1"; } | tr -d '\n' | fold -s -w 1000 | sed '2,$s/^/ /' >aliases
+	echo >>aliases
+}
+
+testExpnCountsWhomItDoesNotTell() {
+	local many
+	members 11
+	many=$(seq -f '<%03g@else.test>' 11 | xargs)
+	expands "$many" big
+	members 12
+	expands "$many +1" big
+	members 999
+	expands "$many +988" big
+	# 400 octets: five of 65 with blanks between them, and the number
+	members 7 53
+	expn big >said
+	assertEquals 6 "$(wc -l <said)"
+	assertEquals '250 2.1.5 +2' "$(tail -n 1 said)"
+	assertEquals 5 "$(grep -cE '^250-2\.1\.5 <[0-9]{53}@else\.test>$' said)"
+	# 200 and 193 with a blank between them leave six for a number; 194 is one too many
+	aliases "fits: $(printf %0188d 0)@else.test, $(printf %0181d 0)@else.test" \
+		"big: $(printf %0188d 0)@else.test, $(printf %0182d 0)@else.test"
+	assertEquals 2 "$(expn fits | grep -cE '^250[ -]2\.1\.5 <0{181,188}@else\.test>$')"
+	assertEquals '250 2.1.5 +1' "$(expn big | tail -n 1)"
+	# one that is long does not hide the others
+	aliases "big: $(printf %0240d 0)@else.test, $(printf %0241d 0)@else.test, alice"
+	expn big >said
+	assertEquals '250-2.1.5 <alice@mx.test>' "$(sed -n 2p said)"
+	assertEquals '250 2.1.5 +1' "$(sed -n 3p said)"
+	# lines part at blanks, so an address with one is not told
+	SETTINGS=(-o "Users any" -o "Mailbox $BOX/")
+	expands '252 2.5.2 not verified; mail to it is accepted or refused at RCPT' '"carol d"'
+	expands '<carol.d@mx.test>' '"carol.d"'
+	SETTINGS=()
+}
+
 # ---- included -----------------------------------------------------------------------------------
 
 testAListInAFileOfItsOwn() {

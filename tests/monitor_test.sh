@@ -7,19 +7,19 @@ cp "$O/bin/hostile" "$BIN/" || exit 1
 last_words=$'421 4.3.0 service not available; closing\r\n'
 slow_words=$'421 4.4.2 too slow, or too long; closing\r\n'
 # N is a note of a command, G one that gives the client up.
-readonly LETTERS=(H F R B E X V N P G)
+readonly LETTERS=(H F R B E X V L N P G)
 declare -rA PACKET=([H]='8:HSMTP me' [F]='8:F0 0 a@b?' [R]='14:Ralice@mx.test?' [B]='6:Bhello' [E]='1:E?'
-	[X]='1:X' [V]='14:Valice@mx.test?' [N]='2:Nc' [P]='1:P?' [G]='2:Ne')
+	[X]='1:X' [V]='14:Valice@mx.test?' [L]='14:Lalice@mx.test?' [N]='2:Nc' [P]='1:P?' [G]='2:Ne')
 # How an honest session comes into a state.
 declare -rA WALK=([IDLE]='' [FROM]=${PACKET[F]} [RCPT]=${PACKET[F]}${PACKET[R]}
 	[BODY]=${PACKET[F]}${PACKET[R]}${PACKET[B]})
 # What may be asked when, and where it leads: every other pair is out of turn.
 declare -rA NEXT=(
-	[IDLE H]=IDLE [IDLE F]=FROM [IDLE X]=IDLE [IDLE V]=IDLE [IDLE N]=IDLE [IDLE P]=IDLE [IDLE G]=DONE
-	[FROM R]=RCPT [FROM X]=IDLE [FROM V]=FROM [FROM N]=FROM [FROM P]=FROM [FROM G]=DONE
-	[RCPT R]=RCPT [RCPT B]=BODY [RCPT E]=IDLE [RCPT X]=IDLE [RCPT V]=RCPT [RCPT N]=RCPT [RCPT P]=RCPT
+	[IDLE H]=IDLE [IDLE F]=FROM [IDLE X]=IDLE [IDLE V]=IDLE [IDLE L]=IDLE [IDLE N]=IDLE [IDLE P]=IDLE [IDLE G]=DONE
+	[FROM R]=RCPT [FROM X]=IDLE [FROM V]=FROM [FROM L]=FROM [FROM N]=FROM [FROM P]=FROM [FROM G]=DONE
+	[RCPT R]=RCPT [RCPT B]=BODY [RCPT E]=IDLE [RCPT X]=IDLE [RCPT V]=RCPT [RCPT L]=RCPT [RCPT N]=RCPT [RCPT P]=RCPT
 	[RCPT G]=DONE
-	[BODY B]=BODY [BODY E]=IDLE [BODY X]=IDLE [BODY V]=BODY [BODY N]=BODY [BODY P]=BODY [BODY G]=DONE)
+	[BODY B]=BODY [BODY E]=IDLE [BODY X]=IDLE [BODY V]=BODY [BODY L]=BODY [BODY N]=BODY [BODY P]=BODY [BODY G]=DONE)
 
 setUp() {
 	user_directories alice bob
@@ -94,6 +94,7 @@ tearDown() {
 # state that it led to is seen too.
 testWhatMayBeAskedWhenIsTheTable() {
 	local state letter after next want=0
+	SESSION=(-o 'Expand yes') # or there is no yes to L
 	for state in IDLE FROM RCPT BODY; do
 		for letter in "${LETTERS[@]}"; do
 			next=${NEXT[$state $letter]:-}
@@ -133,10 +134,18 @@ testARefusedRecipientChangesNoState() {
 		"${said}Y"$'\nN5.1.1 no such mailbox here'
 }
 
+testALookUpTellsNothingUnlessItIsAllowed() {
+	served 'neither' '14:Valice@mx.test?15:Vnobody@mx.test?14:Lalice@mx.test?15:Lnobody@mx.test?' $'Y\nY\nN\nN'
+	SESSION=(-o 'Verify yes')
+	served 'VRFY' '6:Valice?15:Vnobody@mx.test?6:Lalice?' $'Y<alice@mx.test>\nN5.1.1 no such mailbox here\nN'
+	SESSION=(-o 'Expand yes')
+	served 'EXPN' '6:Valice?6:Lalice?15:Lnobody@mx.test?' $'Y\nY<alice@mx.test>\nN5.1.1 no such mailbox here'
+}
+
 testAnUnknownLetter() {
 	local octet text
 	for ((octet = 0; octet < 256; octet++)); do
-		case $octet in 72 | 70 | 82 | 66 | 69 | 88 | 86 | 78 | 80) continue ;; esac # HFRBEXVNP
+		case $octet in 72 | 70 | 82 | 66 | 69 | 88 | 86 | 76 | 78 | 80) continue ;; esac # HFRBEXVLNP
 		printf -v text '\\%03o' "$octet"
 		# shellcheck disable=SC2059  # the octet is written by the format
 		printf "1:$text?!" >"$T/script"
@@ -168,7 +177,7 @@ malformed() {
 
 testDataThatIsMalformed() {
 	local letter text before
-	for letter in H F R V; do
+	for letter in H F R V L; do
 		for text in $'a\001@b' $'a\n@b' $'a\t@b' $'a\177@b' $'a\351@b' $'a\xc3@b' $'\xc2\x80@b' $'a@b\r'; do
 			before=''
 			[ "$letter" != H ] || before='SMTP '
@@ -185,11 +194,11 @@ testDataThatIsMalformed() {
 		malformed N "$text"
 	done
 	malformed P x
-	for letter in H R B V; do
+	for letter in H R B V L; do
 		malformed "$letter" ''
 	done
 	malformed H "ESMTP $(octets 256)"
-	for letter in F R V; do
+	for letter in F R V L; do
 		malformed "$letter" "a@$(octets 510)"
 	done
 	malformed E x
@@ -201,9 +210,9 @@ testDataBeyondTheMonitorsRule() {
 	local letter text no='a request is beyond the limits'
 	for text in alice @mx.test alice@ alice@mx/test alice@.. 'alice@mx test' 'alice@"mx"' 'alice@mx%test' \
 		"$(octets 256)@mx.test" "alice@$(octets 256)" 'alice@mx.test,bob@mx.test ' 'a@b@'; do
-		for letter in F R V; do
+		for letter in F R V L; do
 			case "$letter $text" in
-			'V alice' | *@..) continue ;; # VRFY takes a name; dots are for the look-up
+			[VL]' alice' | *@..) continue ;; # VRFY and EXPN take a name; dots are for the look-up
 			esac
 			malformed "$letter" "$text" "$no"
 		done

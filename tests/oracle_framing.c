@@ -186,7 +186,7 @@ reply(struct framing *f, const char *begin)
 	reply_and(f, begin, NULL, NULL);
 }
 
-/* What an answer must lead to; V and R may be forwarded. */
+/* What an answer must lead to; R, V and L may be forwarded. */
 static const char *
 class_of(char verdict, bool address)
 {
@@ -317,14 +317,26 @@ do_rcpt(struct framing *f, struct slice argument)
 }
 
 static void
-do_vrfy(struct framing *f, struct slice argument)
+look_up(struct framing *f, struct slice argument, char letter)
 {
 	static struct path path;
 
 	const char *no = oracle_vrfy(argument, &path);
 	if (no == NULL)
-		no = class_of(asked(f, 'V', path.text, path.text_len), true);
+		no = class_of(asked(f, letter, path.text, path.text_len), true);
 	reply(f, no);
+}
+
+static void
+do_vrfy(struct framing *f, struct slice argument)
+{
+	look_up(f, argument, 'V');
+}
+
+static void
+do_expn(struct framing *f, struct slice argument)
+{
+	look_up(f, argument, 'L');
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */
@@ -593,8 +605,8 @@ static const struct known {
     {"NOOP", do_noop, NOW | ALONE | IDLE},
     {"QUIT", do_quit, BARE | NOW},
     {"VRFY", do_vrfy, NOW | ALONE | IDLE | UTF8},
+    {"EXPN", do_expn, NOW | ALONE | IDLE | UTF8},
     {"HELP", do_help, NOW | IDLE},
-    {"EXPN", do_unoffered, NOW},
     {"SEND", do_unoffered, NOW},
     {"SOML", do_unoffered, NOW},
     {"SAML", do_unoffered, NOW},

@@ -24,7 +24,7 @@ enum stage {
 
 /*
  * Which token leads from where to where.  Tokens: w more input wanted, c close, o octets of a message,
- * X H N told, B told with N that the session ends, F R V E asked, replies g 220, q 221, t 421, d 354,
+ * X H N told, B told with N that the session ends, F R V L E asked, replies g 220, q 221, t 421, d 354,
  * f 251, m 551, h 554 5.5.0, 2 4 5 any other of that class, answers y l n f m as the letters of
  * request.h in small.  P is apart: see pause().
  */
@@ -40,7 +40,7 @@ static const struct arrow {
     {LINES, "q", BYE},
     {LINES, "X", RESET},
     {LINES, "H", HELLO},
-    {LINES, "FRVE", ASKED},
+    {LINES, "FRVLE", ASKED},
     {LINES, "th", FAREWELL},
     {RESET, "H", HELLO},
     {RESET, "N", LINES},
@@ -89,6 +89,7 @@ static const struct turn {
     {'E', RCPT | BODY | DUE, 0},
     {'X', FROM | RCPT | BODY, IDLE},
     {'V', ANY, 0},
+    {'L', ANY, 0},
     {'P', ANY, 0},
     {'N', ANY, 0},
     {'B', IDLE, 0},
@@ -131,7 +132,7 @@ among(char token, const char *tokens)
 static void
 move(struct grammar *g, char token, const struct turn *turn)
 {
-	if (among(token, "FRVE"))
+	if (among(token, "FRVLE"))
 		g->question = token;
 	if (among(token, "oX"))
 		g->place = turn->to;
@@ -235,7 +236,7 @@ check_reply(const struct grammar *g, const struct smtp_event *event)
 	char token = reply_token(o, n);
 	bool answer = g->stage >= YES && g->stage <= MOVED;
 	bool waited = among(token, "gqtdh") || g->stage == HELLO || g->stage == DROPPED ||
-		      (among(g->question, "EV") && answer);
+		      (among(g->question, "EVL") && answer);
 
 	if (waited && !event->now)
 		return "reply: held back though the client waits";

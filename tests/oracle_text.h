@@ -34,7 +34,7 @@ struct path {
 /* A path at the start of `in`: RFC 5321 4.1.2, RFC 6531 3.3, or a mailbox without brackets. */
 void oracle_path(struct slice in, struct path *path);
 
-/* All of `in` is a mailbox or a local part alone: VRFY's argument. */
+/* All of `in` is a mailbox or a local part alone: VRFY's and EXPN's argument. */
 void oracle_name(struct slice in, struct path *path);
 
 /* HELO's argument: 1 to 255 letters, digits and ".-_:[]". */

@@ -36,6 +36,7 @@ replay() {
 	if [ ! -e "$conf" ] || ! grep -q Users "$conf"; then
 		set -- -o "Mailbox $T/mail/" "$@"
 	fi
+	echo 'staff: alice, bob' >"$T/aliases"
 	for user in alice bob postmaster; do
 		mkdir -p "$T/users"
 		maildir "$T/users/$user"

@@ -124,7 +124,7 @@ pump_write(int fd, const void *octets, size_t len)
 	    o->packets, &o->packets_len, packet + (body && o->in_body), len - (body && o->in_body));
 	o->in_body = body;
 	answer_set(&answer, VERDICT_YES, request.letter == REQUEST_END ? "2.0.0 ID delivered" : "");
-	if (strchr("FRVEP", (char)request.letter) != NULL)
+	if (strchr("FRVLEP", (char)request.letter) != NULL)
 		pump.answer_len = answer_encode(pump.answer, &answer);
 	return (ssize_t)len;
 }
