@@ -206,24 +206,42 @@ identity_keep_none(void)
 	return (int)syscall(SYS_capset, &header, none);
 }
 
-bool
-identity_sees(uid_t uid, const char *path)
+/* fstatat(2) as `uid` would see it, if we are root. */
+static int
+look(uid_t uid, const char *path, int flags, struct stat *st)
 {
 	bool root = geteuid() == 0;
-	struct stat st;
 
 	if (root) {
 		(void)setfsuid(uid);
-		if ((uid_t)setfsuid((uid_t)-1) != uid)
-			return true;
+		if ((uid_t)setfsuid((uid_t)-1) != uid) {
+			errno = EPERM;
+			return -1;
+		}
 	}
-	int r = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW), why = errno;
+	int r = fstatat(AT_FDCWD, path, st, flags), why = errno;
 	if (root) {
 		(void)setfsuid(0);
 		if (setfsuid((uid_t)-1) != 0)
 			_exit(EX_OSERR); /* as below */
 	}
-	return r == 0 || (why != ENOENT && why != ENOTDIR);
+	errno = why;
+	return r;
+}
+
+bool
+identity_sees(uid_t uid, const char *path)
+{
+	struct stat st;
+
+	return look(uid, path, AT_SYMLINK_NOFOLLOW, &st) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR);
+}
+
+int
+identity_stat(uid_t uid, const char *path, struct stat *st)
+{
+	return look(uid, path, 0, st);
 }
 
 int
