@@ -77,6 +77,8 @@ compare(const struct place *a, const struct place *b)
 {
 	int order = (a->kind != PLACE_MAILBOX) - (b->kind != PLACE_MAILBOX);
 
+	if (order == 0 && a->kind != PLACE_MAILBOX)
+		order = strcmp(a->text, b->text);
 	if (order == 0 && a->kind == PLACE_MAILBOX) {
 		order = (a->device > b->device) - (a->device < b->device);
 		order = order != 0 ? order : (a->inode > b->inode) - (a->inode < b->inode);
