@@ -4,10 +4,10 @@
 # Each time all three have it and the client read 250, or none has it and the client read anything else.
 #
 # What README excepts is counted and printed: a process that dies when the word to keep it has been given.
+# shellcheck source-path=SCRIPTDIR
 if [ "$(id -u)" -eq 0 ] && [ -z "${SWEEP_APART:-}" ]; then
 	SWEEP_APART=1 exec unshare -m --propagation private bash "$0" "$@"
 fi
-# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=deliver_lib.sh
 . "$TOP/tests/deliver_lib.sh"
@@ -98,6 +98,7 @@ judge() {
 	"250 1 1 1") DONE=$((DONE + 1)) ;;
 	[45]??" 0 0 0" | " 0 0 0") LATER=$((LATER + 1)) ;;
 	*)
+		# shellcheck disable=SC2053  # a pattern
 		if [[ $STATE == ${2:-} && ${reply:0:3} != 250 ]]; then
 			EXCEPTED=$((EXCEPTED + 1))
 		else
@@ -107,7 +108,7 @@ judge() {
 	esac
 	# What cannot be removed goes stale; and where both processes are killed nobody can.
 	[[ ! -e $D/bob/box.lock || $1 == *" unlinkat "* || -n ${2:-} ]] || fail "$1: a dot lock stays"
-	[ "$STATE" = "0 0 0" ] && [ ! -e "$D/bob/box.lock" ] || mailboxes
+	[[ $STATE == "0 0 0" && ! -e $D/bob/box.lock ]] || mailboxes
 }
 
 # counted NAME -- how often what came out.
@@ -124,9 +125,11 @@ setUp() {
 
 # monitored "STRACE ARGUMENTS" -- smtp-stdio, of which the monitor alone is traced.
 monitored() {
+	local begin=$SECONDS
 	# shellcheck disable=SC2086  # words are wanted
 	timeout -k 1 20 strace -o "$T/trace" $1 "$BIN/smtp-stdio" -C "$T/conf" -o "DeliverPath ${HELPER:-$BIN/deliver}" \
 		<"$T/asked" >"$T/replies" 2>"$T/log" || :
+	[ $((SECONDS - begin)) -lt 15 ] || fail "$1: it came to no end"
 }
 
 # numbered FILE -- each call of a trace of one process as "NAME NUMBER", its number among those of that name.
@@ -152,14 +155,14 @@ steps_of_the_monitor() {
 	assertTrue "steps up to the keeping: $KEEP, $KEPT of $(wc -l <"$T/steps")" "[ $KEEP -gt 40 -a $KEPT -gt $KEEP ]"
 }
 
-# swept WHAT FIRST -- each of these steps from there on fails, and at each the monitor is killed.
+# swept WHAT FIRST LAST -- each of these steps from there to there fails, and at each the monitor is killed.
 swept() {
 	local call number n=0 all one
 	while read -r call number; do
 		n=$((n + 1)) all='' one=''
-		[ $n -ge "$2" ] || continue
-		[ $n -le $KEEP ] || all='1 1 1' one='1 1 1'
-		[ $n -le $KEEP ] || [ $n -gt $KEPT ] || one='[01] [01] [01]'
+		[[ $n -ge $2 && $n -le $3 ]] || continue
+		[[ $n -le $KEEP ]] || all='1 1 1' one='1 1 1'
+		[[ $n -le $KEEP || $n -gt $KEPT ]] || one='[01] [01] [01]'
 		monitored "-e trace=$call -e inject=$call:error=EIO:when=$number"
 		judge "$1: EIO from $call $number" "$all"
 		monitored "-e trace=$call -e inject=$call:signal=KILL:when=$number"
@@ -171,16 +174,22 @@ swept() {
 
 testEachStepOfTheMonitor() {
 	need_root || return 0
+	local n
 	steps_of_the_monitor
-	swept 'the monitor' 1
+	for n in 1 2 3 4 5; do # before the end of the message
+		monitored "-e trace=recvfrom -e inject=recvfrom:error=EIO:when=$n"
+		judge "the monitor: EIO from recvfrom $n"
+	done
+	swept 'the monitor' 1 "$(wc -l <"$T/steps")"
 }
 
-# The command has taken the message when what comes behind it fails: README excepts it, not the mailboxes.
+# From its start to the keeping.  It has taken the message when what comes behind it fails: README excepts
+# it, not the mailboxes.
 testEachStepOfTheMonitorBesideACommand() {
 	need_root || return 0
 	dialogue "${NAMES[@]}" list >"$T/asked"
 	steps_of_the_monitor
-	swept 'the monitor, beside a command' "$(grep -n '^vfork' "$T/steps" | sed -n 4s/:.*//p)"
+	swept 'the monitor, beside a command' "$(grep -n '^vfork' "$T/steps" | sed -n 4s/:.*//p)" "$KEEP"
 	monitored ''
 	assertEquals "and it has run" "$(cat "$T/body")" "$(sed '1,/^$/d' "$T/taken/message")"
 }
@@ -241,6 +250,7 @@ testAFullDisk() {
 		for size in nr_inodes=7 size=200k; do
 			mount -t tmpfs -o "$size,mode=755" none "$D/$name"
 			chown "$(id_of "$name")" "$D/$name"
+			# shellcheck disable=SC2034  # made() is of deliver_lib.sh
 			OWNER=$(id_of "$name")
 			if [ "${BOX[$name]}" = box ]; then
 				old_mbox "$D/$name/box"
@@ -256,7 +266,7 @@ testAFullDisk() {
 			umount "$D/$name"
 		done
 	done
-	assertEquals 6 $LATER
+	assertEquals 6 "$LATER"
 	cp "$T/small" "$T/message"
 	sed '1,/^$/d' "$T/message" >"$T/body"
 }
@@ -279,7 +289,7 @@ testAClientThatIsGoneBeforeTheEnd() {
 		smtp_once
 		judge "gone at $at of $whole"
 	done
-	assertEquals 20 $LATER
+	assertEquals 20 "$LATER"
 }
 
 # The session is killed while the first, the second and the third deliver is at work, and when the last
@@ -302,10 +312,11 @@ testASessionThatIsKilled() {
 		wait $!
 		judge "killed beside $name" '1 1 1'
 	done
-	assertEquals 3 $EXCEPTED
+	assertEquals 3 "$EXCEPTED"
 }
 waits() {
 	pgrep -f "^/bin/sh $T/helper .*$D/$1/"
 }
 
+# shellcheck source=/dev/null
 . shunit2

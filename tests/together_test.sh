@@ -1,10 +1,10 @@
 #!/bin/bash
 # together_test.sh -- many deliveries at once into the same mailboxes, ours and other programs', and into
 # more mailboxes than there is room for: nothing is lost, nothing mixed up, and nobody waits for ever.
+# shellcheck source-path=SCRIPTDIR
 if [ "$(id -u)" -eq 0 ] && [ -z "${TOGETHER_APART:-}" ]; then
 	TOGETHER_APART=1 exec unshare -m --propagation private bash "$0" "$@"
 fi
-# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=deliver_lib.sh
 . "$TOP/tests/deliver_lib.sh"
@@ -106,7 +106,7 @@ testTwoHundredIntoOneMboxAndOneMaildir() {
 	chmod 755 with_mutt
 	cp "$PARTS/usr/bin/mutt_dotlock" "$BIN/"
 	for ((n = 1; n <= 200; n++)); do
-		if [ $n -le 80 ]; then
+		if [ $n -le 120 ]; then
 			says $n both | session &
 		elif [ $((n % 2)) -eq 0 ]; then
 			text $n | owner procmail -f sender -m "$T/rc.mbox" 2>>procmail.log && echo 0 || echo procmail &
@@ -117,9 +117,8 @@ testTwoHundredIntoOneMboxAndOneMaildir() {
 		fi
 	done >ends
 	wait
-	assertEquals "all of ours" 80 "$(grep -c '^250 2.0.0' ends)"
+	assertEquals "all of ours" 120 "$(grep -c '^250 2.0.0' ends)"
 	assertEquals "all of the others'" "" "$(grep -v '^250 2.0.0\|^0$' ends)"
-	assertTrue "in $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -lt 60 ]"
 	echo "200 and 200 deliveries in $((SECONDS - begin)) s"
 	split "$D/alice/box"
 	assertAll mbox 200 read/*
@@ -149,7 +148,7 @@ uncross() {
 testManyMessagesInOppositeOrders() {
 	local n begin=$SECONDS
 	crossing
-	for ((n = 1; n <= 60; n++)); do
+	for ((n = 1; n <= 36; n++)); do
 		case $((n % 6)) in
 		0) says $n one two | session & ;;
 		1) says $n two one | session & ;;
@@ -160,11 +159,11 @@ testManyMessagesInOppositeOrders() {
 		esac
 	done >ends
 	wait
-	assertEquals "$(tail log)" 60 "$(grep -c '^250 2.0.0' ends)"
+	assertEquals "$(tail log)" 36 "$(grep -c '^250 2.0.0' ends)"
 	assertTrue "in $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -lt 45 ]"
 	for n in one two; do
 		split "$D/$n/box"
-		assertAll $n 60 read/*
+		assertAll $n 36 read/*
 	done
 	uncross
 }
@@ -179,7 +178,7 @@ testTwoMessagesNeverWaitForEachOther() {
 			#!/bin/sh
 			if ! mkdir $T/turns/\$PPID 2>/dev/null; then
 				n=0
-				until [ -e $D/one/box.lock -a -e $D/two/box.lock ] || [ \$n -ge 30 ]; do
+				until [ -e $D/one/box.lock -a -e $D/two/box.lock ] || [ \$n -ge 15 ]; do
 					sleep 0.05
 					n=\$((n + 1))
 				done
@@ -221,11 +220,7 @@ testOneMboxByTwoPathsGetsOneCopy() {
 
 # crowd COUNT -- so many mailboxes of one owner, and a list of them.
 crowd() {
-	local n
-	OWNER=2201
-	for ((n = 1; n <= $1; n++)); do
-		install -d "$D/u$n"
-	done
+	seq -f "$D/u%g" "$1" | xargs mkdir
 	[ "$(id -u)" -ne 0 ] || chown 2201:2201 "$D"/*
 	seq -f 'u%g' "$1" >members
 	echo "crowd: :include:$T/members" >aliases
@@ -239,7 +234,8 @@ says_twice() {
 
 testALongListNeedsAHelperForEach() {
 	local begin=$SECONDS count=999
-	[ "$(id -u)" -eq 0 ] && [ "$(ulimit -Hn)" -ge 4096 ] || { skip "needs root, and 4096 descriptors"; return; }
+	need_root || return 0
+	[ "$(ulimit -Hn)" -ge 4096 ] || { skip "needs 4096 descriptors"; return; }
 	crowd $count
 	assertEquals "$(tail -n 2 log)" "250 2.0.0" "$(says 1 crowd | session | cut -c1-9)"
 	assertEquals $count "$(find "$D" -path '*/new/*' | wc -l)"
@@ -279,4 +275,5 @@ testTooFewProcessesMeansLaterForAll() {
 	done
 }
 
+# shellcheck source=/dev/null
 . shunit2
