@@ -205,8 +205,9 @@ hear(const struct job *job)
 {
 	char heard = 0;
 
-	while (recv(job->hand, &heard, 1, MSG_PEEK) < 0 && errno == EINTR && !orphaned)
-		continue;
+	for (int tries = WORD_TRIES;
+	     tries > 0 && recv(job->hand, &heard, 1, MSG_PEEK) < 0 && !orphaned;)
+		tries -= errno != EINTR;
 	return orphaned ? 0 : heard;
 }
 
@@ -379,14 +380,14 @@ stage(const struct job *job)
 		give_up(job, fault, errno, path);
 }
 
-/* Take the octet that was heard. */
+/* Take the octet that was heard: or it would stand before the next one. */
 static void
 take_word(const struct job *job)
 {
 	char word;
 
-	if (job->hand >= 0 && read(job->hand, &word, 1) < 0)
-		errno = 0; /* it was there: nothing follows from not having taken it */
+	for (int tries = WORD_TRIES; job->hand >= 0 && tries > 0 && read(job->hand, &word, 1) < 0;)
+		tries -= errno != EINTR;
 }
 
 static void

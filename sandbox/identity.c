@@ -205,18 +205,34 @@ identity_keep_none(void)
 	return (int)syscall(SYS_capset, &header, none);
 }
 
+/* fstatat(2) as `uid` would see it, if we are root. */
+static int
+look(uid_t uid, const char *path, int flags, struct stat *st)
+{
+	bool root = geteuid() == 0;
+
+	if (root && seteuid(uid) < 0)
+		return -1;
+	int r = fstatat(AT_FDCWD, path, st, flags), why = errno;
+	if (root && seteuid(0) < 0)
+		_exit(EX_OSERR); /* as below */
+	errno = why;
+	return r;
+}
+
 bool
 identity_sees(uid_t uid, const char *path)
 {
-	bool root = geteuid() == 0;
 	struct stat st;
 
-	if (root && seteuid(uid) < 0)
-		return true;
-	int r = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW), why = errno;
-	if (root && seteuid(0) < 0)
-		_exit(EX_OSERR); /* as below */
-	return r == 0 || (why != ENOENT && why != ENOTDIR);
+	return look(uid, path, AT_SYMLINK_NOFOLLOW, &st) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR);
+}
+
+int
+identity_stat(uid_t uid, const char *path, struct stat *st)
+{
+	return look(uid, path, 0, st);
 }
 
 int

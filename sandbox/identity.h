@@ -6,6 +6,7 @@
 #define IDENTITY_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct identity {
@@ -46,6 +47,9 @@ int identity_keep_none(void);
  * be told, too.  A symbolic link counts as one.  Ends the process if it cannot come back.
  */
 bool identity_sees(uid_t uid, const char *path);
+
+/* stat(2), as `uid` sees the file, if we are root.  0, or -1 with errno; ends as identity_sees(). */
+int identity_stat(uid_t uid, const char *path, struct stat *st);
 
 /*
  * kill(2).  Root that was started without CAP_KILL may not signal another user's processes, but that

@@ -63,16 +63,28 @@ folder(const struct place *place)
 	return is_maildir(place) && users_safe(place->extension) ? place->extension : "";
 }
 
-/* Mailboxes by their paths, and what is none behind them. */
+/* In its directory; the whole path if that is not known. */
+static const char *
+name_of(const struct place *place)
+{
+	return place->text + (place->inode != 0 ? place->name : 0);
+}
+
+/* Mailboxes by the directories that they lie in and their names there, whatever paths lead to them, or
+   two messages could lock two mboxes each in another order; and what is no mailbox behind them. */
 static int
 compare(const struct place *a, const struct place *b)
 {
 	int order = (a->kind != PLACE_MAILBOX) - (b->kind != PLACE_MAILBOX);
 
-	if (order == 0)
+	if (order == 0 && a->kind != PLACE_MAILBOX)
 		order = strcmp(a->text, b->text);
-	if (order == 0)
-		order = strcmp(folder(a), folder(b));
+	if (order == 0 && a->kind == PLACE_MAILBOX) {
+		order = (a->device > b->device) - (a->device < b->device);
+		order = order != 0 ? order : (a->inode > b->inode) - (a->inode < b->inode);
+		order = order != 0 ? order : strcmp(name_of(a), name_of(b));
+		order = order != 0 ? order : strcmp(folder(a), folder(b));
+	}
 	return order != 0 ? order : (a->address > b->address) - (a->address < b->address);
 }
 
@@ -88,37 +100,12 @@ sort(struct place **places, size_t count)
 	}
 }
 
-/* The same place in the same directory, whatever path leads there. */
-static bool
-is_same_place(const struct place *a, const struct place *b)
-{
-	size_t n = strlen(a->home), m = strlen(b->home);
-
-	return a->inode != 0 && a->device == b->device && a->inode == b->inode &&
-	       strncmp(a->text, a->home, n) == 0 && strncmp(b->text, b->home, m) == 0 &&
-	       strcmp(a->text + n, b->text + m) == 0;
-}
-
 bool
 commit_same_mailbox(const struct place *a, const struct place *b)
 {
-	return a->kind == PLACE_MAILBOX && b->kind == PLACE_MAILBOX &&
-	       (strcmp(a->text, b->text) == 0 || is_same_place(a, b)) &&
+	return a->kind == PLACE_MAILBOX && b->kind == PLACE_MAILBOX && a->device == b->device &&
+	       a->inode == b->inode && strcmp(name_of(a), name_of(b)) == 0 &&
 	       strcmp(folder(a), folder(b)) == 0;
-}
-
-/* Two users whose directories are one, by a symbolic link, have one mailbox: give it one path. */
-static void
-unite(const struct envelope *envelope)
-{
-	for (size_t i = 1; i < envelope->count; i++) {
-		struct place *place = envelope->places[i];
-		size_t j = 0;
-		while (j < i && !is_same_place(envelope->places[j], place))
-			j++;
-		if (j < i)
-			(void)strcpy(place->text, envelope->places[j]->text);
-	}
 }
 
 /* A name for each copy, known here so that it can be taken back: as deliver makes its own, but with
@@ -379,7 +366,7 @@ stage_all(struct job *job)
 		if (!start(job, copy, DELIVER))
 			return false;
 		job->running++;
-		if (is_alone(job) && !spawn_say(&copy->helper, SAY_COMMIT))
+		if (is_alone(job) && !spawn_say(&copy->helper, SAY_COMMIT, job->deadline))
 			return false;
 		if (!spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
 			return false;
@@ -408,7 +395,7 @@ show_all(struct job *job)
 	for (size_t i = 0; i < job->count; i++) {
 		struct helper *helper = &job->copies[i].helper;
 		job->failed = i;
-		if (!is_alone(job) && !spawn_say(helper, SAY_COMMIT))
+		if (!is_alone(job) && !spawn_say(helper, SAY_COMMIT, job->deadline))
 			return false;
 		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
 			return false;
@@ -445,7 +432,7 @@ keep_all(struct job *job, struct answer *answer)
 	int64_t deadline = clock_now() + (int64_t)KEEP_LIMIT * 1000;
 
 	for (size_t i = 0; i < job->count; i++)
-		(void)spawn_say(&job->copies[i].helper, SAY_KEEP); /* its end will tell */
+		(void)spawn_say(&job->copies[i].helper, SAY_KEEP, deadline); /* its end will tell */
 	answer_set(answer, VERDICT_YES, "");
 	for (size_t i = 0; i < job->count; i++) {
 		struct copy *copy = &job->copies[i];
@@ -467,7 +454,6 @@ divide(struct job *job)
 {
 	const struct envelope *envelope = job->envelope;
 
-	unite(envelope);
 	sort(envelope->places, envelope->count);
 	for (size_t i = 0; i < envelope->count; i++) {
 		struct place **place = &envelope->places[i];

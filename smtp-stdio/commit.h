@@ -38,8 +38,13 @@ bool commit_fits(
  * Each mailbox has a helper of its own, which stages its copy (whole, synced, invisible); when all
  * have, each makes it visible and durable; when all have, each is told to keep it.  Whatever fails
  * before that last word, every helper takes its copy back, and so does the monitor's own end.  A copy
- * whose helper was killed is taken back by another run of deliver.  Mailboxes are staged one after
- * another in the order of their paths, so that two messages never wait for each other's locks.
+ * whose helper was killed is taken back by another run of deliver.
+ *
+ * Mailboxes are staged one after another, and an mbox stays locked from then on.  Two messages never
+ * wait for each other's locks, because there is one order for all: by the directory that a mailbox
+ * lies in (device and inode, not its path, of which there may be several) and its name there.  deliver
+ * follows no symbolic link in the place of an mbox and takes none that has two names, so these are
+ * one for each.  (Not for a file that is mounted at two places: then LOCK_WAIT is the end.)
  *
  * A command knows nothing of this, and cannot give back what it took.  So there is one at most: a
  * PLACE_COMMAND, or ForwardCommand with every address elsewhere.  It runs when all mailboxes have

@@ -180,10 +180,10 @@ send_answer(const struct monitor *m)
 	unsigned char packet[ANSWER_MAX];
 	size_t n = answer_encode(packet, &m->answer);
 
+	if (send(MONITOR_PAIR, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		return NULL;
 	/* A session that is gone shows at the next read. */
-	if (send(MONITOR_PAIR, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EAGAIN)
-		return "answers are not read";
-	return NULL;
+	return errno == EPIPE || errno == ECONNRESET ? NULL : "answers are not read";
 }
 
 /* Serve one packet; what the session has done wrong, or NULL. */
@@ -278,12 +278,13 @@ monitor_run(const struct config *config, const struct peer *peer, const char *se
 	renew_patience(&m, &(const struct request){.letter = REQUEST_RESET});
 	while (wait_packet(&m, mask)) {
 		ssize_t n = recv(MONITOR_PAIR, packet, sizeof packet, 0);
-		if (n < 0 || (n == 0 && is_closed())) {
+		if ((n < 0 && errno == ECONNRESET) || (n == 0 && is_closed())) {
 			spool_drop(&m.spool);
 			reap(&m);
 			return;
 		}
-		const char *wrong = serve(&m, packet, (size_t)n);
+		const char *wrong =
+		    n < 0 ? "requests cannot be read" : serve(&m, packet, (size_t)n);
 		if (wrong != NULL) {
 			spool_drop(&m.spool);
 			finish_off(&m, wrong);

@@ -31,6 +31,9 @@ nss_find(const char *name, struct identity *who)
 	    .rest = true};
 	struct answer answer;
 
+	/* getent(1) takes a number for a uid, and finds whose it is. */
+	if (name[strspn(name, "+0123456789")] == 0)
+		return IDENTITY_NONE;
 	if (!spawn(&getent, &order)) {
 		log_error("%s: %s", argv[0], strerror(errno));
 		return IDENTITY_UNKNOWN;

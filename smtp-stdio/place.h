@@ -30,8 +30,11 @@ struct place {
 	/* A mailbox's path for deliver(8); the text of an alias's command, or "" for DeliverCommand;
 	   the address that is forwarded to. */
 	char text[PATH_OCTETS];
-	dev_t device; /* of the directory, if `inode` is not 0 */
+	/* Of a mailbox: the directory that it lies in, if `inode` is not 0, and where in `text` its name
+	   there begins.  Whatever paths lead to a mailbox, these are the same. */
+	dev_t device;
 	ino_t inode;
+	size_t name;
 };
 
 /*

@@ -219,9 +219,14 @@ spawn_hear(struct helper *helper, char want, int64_t deadline)
 }
 
 bool
-spawn_say(struct helper *helper, char octet)
+spawn_say(struct helper *helper, char octet, int64_t deadline)
 {
-	return send(helper->hand, &octet, 1, MSG_NOSIGNAL) == 1;
+	while (send(helper->hand, &octet, 1, MSG_NOSIGNAL) != 1) {
+		if (errno == EPIPE || errno == ECONNRESET || clock_left(deadline) == 0)
+			return false;
+		(void)poll(NULL, 0, 1); /* what the system lacks for one octet it soon has again */
+	}
+	return true;
 }
 
 static void

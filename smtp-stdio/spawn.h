@@ -54,8 +54,8 @@ bool spawn_attend(struct helper *helper, int fd, int64_t deadline);
 /* It has ended, or that cannot be seen. */
 bool spawn_has_ended(const struct helper *helper);
 
-/* Say one octet; false if the helper is gone. */
-bool spawn_say(struct helper *helper, char octet);
+/* Say one octet; false if the helper is gone, or it cannot be said before the deadline. */
+bool spawn_say(struct helper *helper, char octet, int64_t deadline);
 
 /* Close the handshake, and wake a helper that was stopped: deliver then takes back what it did. */
 void spawn_call_off(struct helper *helper);

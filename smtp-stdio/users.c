@@ -148,9 +148,38 @@ find_directory(const struct config *config, struct place *place, const char **te
 	}
 	if (!S_ISDIR(st.st_mode))
 		return VERDICT_NEVER;
+	return may_become(place, st.st_uid, st.st_gid, text);
+}
+
+/* The directory that a path lies in; where in the path its name there begins. */
+static size_t
+directory_of(char dir[PATH_OCTETS], const char *path)
+{
+	size_t n = strlen(path);
+
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	memcpy(dir, path, n);
+	(void)strcpy(dir + n, ".");
+	return n;
+}
+
+/* Which mailbox it is.  As its user, who may be the only one to see it. */
+static void
+locate(struct place *place)
+{
+	char dir[PATH_OCTETS];
+	struct stat st;
+
+	place->name = directory_of(dir, place->text);
+	place->device = 0;
+	place->inode = 0;
+	if (identity_stat(place->uid, dir, &st) < 0)
+		return;
 	place->device = st.st_dev;
 	place->inode = st.st_ino;
-	return may_become(place, st.st_uid, st.st_gid, text);
 }
 
 /* Of the process's user, or, for root, of its owner or else of the owner of the directory that it is
@@ -164,13 +193,7 @@ find_owner(struct place *place, const char **text)
 	if (geteuid() != 0)
 		return may_become(place, geteuid(), getegid(), text);
 	if (stat(place->text, &st) < 0) {
-		(void)strcpy(dir, place->text);
-		size_t n = strlen(dir);
-		while (n > 0 && dir[n - 1] == '/')
-			n--;
-		while (n > 0 && dir[n - 1] != '/')
-			n--;
-		(void)strcpy(dir + n, ".");
+		(void)directory_of(dir, place->text);
 		if (errno != ENOENT || stat(dir, &st) < 0) {
 			log_error("%s: %s", place->text, strerror(errno));
 			*text = cannot_tell;
@@ -189,7 +212,6 @@ find_user(const struct config *config, struct place *place, const char **text)
 
 	*text = no_mailbox;
 	place->home[0] = place->text[0] = 0;
-	place->inode = 0;
 	switch (config->users) {
 	case USERS_PASSWD:
 	case USERS_NSS:
@@ -220,6 +242,8 @@ equip(const struct config *config, struct place *place, const char **text)
 	if (config->text[KEY_DELIVER_COMMAND] != NULL) {
 		place->kind = PLACE_COMMAND;
 		place->text[0] = 0;
+	} else {
+		locate(place);
 	}
 	if (name == NULL || geteuid() != 0 || identity_group(name, &place->extra) == IDENTITY_FOUND)
 		return VERDICT_YES;
@@ -290,9 +314,11 @@ users_path(struct place *place, const char *path, const char **text)
 	place->kind = PLACE_MAILBOX;
 	place->extra = (gid_t)-1;
 	place->home[0] = 0;
-	place->inode = 0;
 	(void)strcpy(place->text, path);
-	return find_owner(place, text);
+	enum verdict verdict = find_owner(place, text);
+	if (verdict == VERDICT_YES)
+		locate(place);
+	return verdict;
 }
 
 enum verdict
@@ -315,7 +341,6 @@ users_command(
 	place->uid = who.uid;
 	place->gid = who.gid != 0 ? who.gid : GID_NOGROUP;
 	place->extra = (gid_t)-1;
-	place->inode = 0;
 	(void)strcpy(place->home, who.home);
 	return VERDICT_YES;
 }

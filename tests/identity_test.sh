@@ -150,6 +150,97 @@ testAPasswdThatCannotBeReadIsNoRefusal() {
 	cp "$T/passwd.kept" "$T/passwd"
 }
 
+# with_nss FILE CMD ... -- run where dora, uid 2301, is a user of another source than /etc/passwd, in
+# Debian's libnss-extrausers, and FILE stands where getent stands.
+with_nss() {
+	local dir=$T/nss getent=$1
+	shift
+	if [ ! -e "$dir" ]; then
+		mkdir "$dir" "$dir/lib" && cp "$PARTS"/usr/lib/libnss_extrausers.so.2 "$dir/lib"
+		sed 's/^passwd:.*/passwd: files extrausers/' /etc/nsswitch.conf >"$dir/nsswitch.conf"
+		{ cat /etc/ld.so.conf; echo "$dir/lib"; } >"$dir/ld.so.conf"
+		/sbin/ldconfig -f "$dir/ld.so.conf" -C "$dir/ld.so.cache" 2>/dev/null
+		printf '%s\n' "dora:x:2301:2301:Dora:$T/home/dora:/bin/sh" "low:x:999:999::/:" >"$dir/passwd"
+		install -d -m 700 -o 2301 -g 2301 "$T/home/dora"
+	fi
+	# shellcheck disable=SC2016  # expanded by the inner shell
+	unshare -m --propagation private sh -c 'mount -t tmpfs none /var/lib && mkdir /var/lib/extrausers &&
+		cp "$0/passwd" /var/lib/extrausers && mount --bind "$0/nsswitch.conf" /etc/nsswitch.conf &&
+		mount --bind "$0/ld.so.cache" /etc/ld.so.cache && mount --bind "$1" /usr/bin/getent && shift && exec "$@"' \
+		"$dir" "$getent" "$@"
+}
+
+# in_nss GETENT NAME [ARG ...]
+in_nss() {
+	reply "$2@mx.test" with_nss "$1" "${SMTP[@]}" -o 'Users nss' -o 'Postmaster postmaster' "${@:3}"
+}
+
+testUsersOfAnotherSource() {
+	need_root && part usr/lib/libnss_extrausers.so.2 libnss-extrausers || return 0
+	local name where=/usr/bin/getent
+	assertContains 'she is there' "$(with_nss $where getent passwd dora)" 'dora:x:2301:'
+	for name in dora DORA dora+lists; do
+		assertContains "$name: $(cat log)" "$(in_nss $where "$name")" '250 '
+	done
+	assertEquals 'delivered' '250 2.0.0' "$(send dora@mx.test with_nss $where "${SMTP[@]}" -o 'Users nss' \
+		-o 'Postmaster postmaster' | cut -c1-9)"
+	assertEquals 'as herself' '2301 2301' "$(stat -c '%u %g' "$T"/home/dora/Maildir/new/*)"
+	for name in nosuch low daemon -h --help -- 2301 +2301 '"dora:x"' '"dora/../x"'; do
+		assertEquals "$name" "$NO" "$(in_nss $where "$name")"
+		assertEquals "$name: no error" '' "$(errors log)"
+	done
+	assertEquals 'only where it is said' "$NO" "$(reply dora@mx.test with_nss $where "${SMTP[@]}" -o 'Users passwd' \
+		-o 'Postmaster postmaster')"
+}
+
+# What getent does not say clearly is no fact.
+testASourceThatFailsIsNoRefusal() {
+	need_root && part usr/lib/libnss_extrausers.so.2 libnss-extrausers || return 0
+	local what later='451 4.3.0 cannot look this mailbox up now'
+	while read -r what; do
+		printf '#!/bin/sh\n%s\n' "$what" >getent && chmod 755 getent
+		assertEquals "$what" "$later" "$(in_nss "$T/getent" dora)"
+		assertContains "$what: logged" "$(errors log)" '/usr/bin/getent passwd dora: status '
+		assertContains "$what: whom it does not need" "$(with_users true; reply alice@mx.test with_users "${SMTP[@]}" -o 'Users nss' -o 'Postmaster x')" '250 '
+	done <<-'END'
+		exit 1
+		exit 3
+		kill -KILL $$
+		exit 0
+		echo mallory:x:2301:2301::/:
+		echo dora:x:2301
+		echo dora:x:-1:2301::/:
+		echo dora:x:2301:2301::/:; exit 1
+	END
+	printf '#!/bin/sh\nexit 2\n' >getent
+	assertEquals 'that says no' "$NO" "$(in_nss "$T/getent" dora)"
+	chmod 644 getent
+	assertEquals 'that cannot be run' "$later" "$(in_nss "$T/getent" dora)"
+	assertContains 'logged' "$(errors log)" 'status 71: '
+}
+
+# With a limit of 1 s in the place of NSS_LIMIT.
+testASourceThatIsSlowIsNoRefusal() {
+	need_root && part usr/lib/libnss_extrausers.so.2 libnss-extrausers || return 0
+	local tree=$T/tree begin
+	mkdir "$tree" && cp -r "$TOP/Makefile" "$TOP/smtp-stdio" "$TOP/sandbox" "$tree" || return 1
+	sed -i 's/NSS_LIMIT = 60,/NSS_LIMIT = 1,/' "$tree/smtp-stdio/limits.h"
+	assertEquals 'what was to be changed is there' 1 "$(grep -c 'NSS_LIMIT = 1,' "$tree/smtp-stdio/limits.h")"
+	make -s -C "$tree" O=out out/bin/smtp-stdio >/dev/null || fail 'it cannot be built'
+	# shellcheck disable=SC2016  # for that shell
+	printf '#!/bin/sh\necho $$ >%s/home/pid\ntrap "" TERM\nsleep 1000 & wait\nsleep 1000\n' "$T" >getent && chmod 755 getent
+	chmod 777 "$T/home"
+	begin=$SECONDS
+	assertEquals '451 4.3.0 cannot look this mailbox up now' "$(reply dora@mx.test with_nss "$T/getent" "$tree/out/bin/smtp-stdio" \
+		"${SMTP[@]:1}" -o 'Users nss' -o 'Postmaster postmaster')"
+	assertTrue "took $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -le 9 ]"
+	assertContains 'logged' "$(errors log)" '/usr/bin/getent passwd dora: status '
+	wait_for no_group "$(cat "$T/home/pid")" || fail 'it is still there, or what it started'
+}
+no_group() {
+	! pgrep -g "$1"
+}
+
 # in_srv NAME [ARG ...] -- by a pattern of directories.
 in_srv() {
 	reply "$1" "${SMTP[@]}" -o "Users $T/srv/%d/%u" -o 'Postmaster postmaster' "${@:2}"

@@ -43,7 +43,7 @@ need_root() {
 
 # part FILE PACKAGE || return 0 -- skip a test if a package could not be unpacked beside the build.
 part() {
-	[ -x "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
+	[ -e "$PARTS/$1" ] || { skip "$2 could not be downloaded"; return 1; }
 }
 
 # ended STATUS FILE [WANT] -- an exit status is WANT (0); if it is not, FILE says why.  An argument that

@@ -517,6 +517,54 @@ grey_no_more() {
 	[ "$STATUS" -eq 0 ]
 }
 
+# tries SENDER -- the reply to RCPT, and to the message if that is taken, by a client of the network.
+tries() {
+	python3 -c '
+import smtplib, sys
+with smtplib.SMTP("127.0.0.1", int(sys.argv[1])) as s:
+    s.ehlo("client.test")
+    s.mail(sys.argv[2])
+    code, text = s.rcpt("alice@mx.test")
+    print(code, text.decode())
+    if code == 250:
+        print(s.data(b"Subject: x\r\n\r\ntext\r\n")[0])' "$SMTP_PORT" "$1"
+}
+passes() {
+	tries alice@client.test >passed && grep -q '^250 ' passed
+}
+
+testPostgreyBehindASession() {
+	part usr/sbin/postgrey postgrey || return 0
+	need_root || return 0 # it becomes its user
+	local grey listener SMTP_PORT begin=$SECONDS
+	SMTP_PORT=$(free_port)
+	user_directories alice
+	install -d -o nobody -g nogroup "$T/grey"
+	: >"$T/none"
+	"${PERL[@]}" "$PARTS/usr/sbin/postgrey" --unix="$T/grey/socket" --user=nobody --group=nogroup --dbdir="$T/grey" \
+		--delay=2 --whitelist-clients="$T/none" --whitelist-recipients="$T/none" >"$T/grey.log" 2>&1 &
+	grey=$!
+	tcpserver -H -R -l 0 127.0.0.1 "$SMTP_PORT" "$BIN/smtp-stdio" -C /dev/null -o 'Hostname mx.test' -o "Users $T/users/%u" \
+		-o 'Postmaster alice' -o "DeliverPath $BIN/deliver" -o 'FilterUser daemon' \
+		-o "Check $BIN/check-policy unix:$T/grey/socket" 2>log &
+	listener=$!
+	PIDS+=("$grey" "$listener")
+	wait_for test -S "$T/grey/socket" || fail "$(cat "$T/grey.log")"
+	wait_for listening "$SMTP_PORT"
+	assertEquals 'the first try' '450 4.7.1 Greylisted, see http://postgrey.schweikert.ch/help/mx.test.html' "$(tries alice@client.test)"
+	assertEquals 'nothing yet' 0 "$(find "$T/users" -type f | wc -l)"
+	wait_for passes
+	assertTrue 'not before' "[ $((SECONDS - begin)) -ge 1 ]"
+	assertEquals 'after the delay' '250 2.1.5 recipient ok'$'\n250' "$(cat passed)"
+	assertEquals 'and it is there' 1 "$(files "$T/users/alice/Maildir/new")"
+	assertEquals 'another sender' 450 "$(tries mallory@client.test | cut -c1-3)"
+	kill "$grey"
+	wait "$grey" 2>/dev/null || :
+	assertEquals 'without postgrey' "451 $LATER" "$(tries alice@client.test)"
+	kill "$listener"
+	wait "$listener" 2>/dev/null || :
+}
+
 # A name server that knows one thing: who may send from example.com.
 cat >"$T/names.py" <<'END'
 import socket
