@@ -56,7 +56,8 @@ enum {
 	    65536, /* octets of a name's targets in all their lines, and of an :include:
 				    file: two thousand addresses.  sendmail takes 8192 */
 	ALIAS_LINE_MAX = ALIAS_ENTRY_MAX, /* octets of a line, which may have all of them */
-	ALIAS_TARGET_MAX = 1024,          /* octets of a target; as VALUE_MAX */
+	ALIAS_TARGET_MAX =
+	    PATH_OCTETS - 1,      /* octets of a target; with its end it is a place's path */
 	ALIAS_NAMES_MAX = 5,      /* user+ext@domain, user+ext, user@domain, user, @domain */
 	NEW_PATH_MAX = 254,       /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
 				    path has 256 with its brackets */

@@ -266,6 +266,7 @@ users_path(struct place *place, const char *path, const char **text)
 	place->extra = (gid_t)-1;
 	place->home[0] = 0;
 	place->inode = 0;
+	_Static_assert(ALIAS_TARGET_MAX < PATH_OCTETS, "it fits");
 	(void)strcpy(place->text, path);
 	return find_owner(place, text);
 }

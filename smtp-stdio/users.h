@@ -26,8 +26,8 @@ enum verdict users_find(
 /* The place of the postmaster's mail where nobody has that name: Postmaster's. */
 enum verdict users_postmaster(const struct config *config, struct place *place, const char **text);
 
-/* The place that is the mailbox at `path`, which belongs to no user: its owner writes it, or, where
-   it is missing, the owner of the directory that it is to be made in. */
+/* The place that is the mailbox at `path`, an alias's target, which belongs to no user: its owner writes
+   it, or, where it is missing, the owner of the directory that it is to be made in. */
 enum verdict users_path(struct place *place, const char *path, const char **text);
 
 /* The place of a command, or an address elsewhere, from an alias: `uid` and `gid` run it, or, where

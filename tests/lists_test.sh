@@ -349,6 +349,20 @@ testAFileIsAMailbox() {
 	assertContains "$(errors log)" "$T/roots belongs to uid 0"
 }
 
+testThePathOfAFileHasALimit() {
+	local dir=$T/long n
+	while [ ${#dir} -lt 900 ]; do dir=$dir/$(printf %0100d 0); done
+	mkdir -p "$dir"
+	[ "$(id -u)" -ne 0 ] || chown 2004:2004 "$dir"
+	for n in 1023 1024; do
+		aliases "file: $dir/$(printf "%0$((n - ${#dir} - 1))d" 0)"
+		rcpt file >"reply$n"
+	done
+	assertEquals "$OK" "$(cat reply1023)"
+	assertEquals "$WRONG" "$(cat reply1024)"
+	told "$T/aliases:1: the target is too long"
+}
+
 # ---- included -----------------------------------------------------------------------------------
 
 testAListInAFileOfItsOwn() {
