@@ -213,6 +213,7 @@ forward_arguments(const struct job *job, char *words, const char **argv)
 	char *rest = words, *word;
 	size_t n = 0;
 
+	_Static_assert(WORDS_MAX + PLACES_MOST <= ARGUMENTS, "config.c has seen to one %r");
 	for (size_t i = 0; i < WORDS_MAX; i++) {
 		word = strtok_r(i == 0 ? words : NULL, " \t", &rest);
 		if (word == NULL)

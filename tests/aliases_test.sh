@@ -274,7 +274,7 @@ testForwardUserIsNeverRoot() {
 	SETTINGS=()
 	chown nobody "$BOX"
 	message a@client.test fw@mx.test | smtp -o 'Domain mx.test' -o "Aliases $T/aliases" \
-		-o "ForwardCommand $T/sent/run" >heard 2>log
+		-o "ForwardCommand $T/sent/run %r" >heard 2>log
 	assertEquals "nobody by default" "$(id -u nobody)" "$(cat "$BOX/uid")"
 	assertEquals "/nonexistent is no directory" / "$(cat "$BOX/directory")"
 }
@@ -317,7 +317,7 @@ testTheExitStatusOfTheCommandIsTheReply() {
 	message a@client.test fw@mx.test | session
 	assertEquals "its first line" "554 5.4.6 a loop" "$(reply 6)"
 	assertTrue "$(cat log)" "grep -qx 'said session=.* id=.* to=<fw@mx.test> text=\"5.4.6 a loop/no more \"' log"
-	message a@client.test fw@mx.test | session -o "ForwardCommand $T/nosuch"
+	message a@client.test fw@mx.test | session -o "ForwardCommand $T/nosuch %r"
 	assertEquals "not there" "451 4.3.0 mailbox cannot be opened now" "$(reply 6)"
 	echo 'exec sleep 1000' >"$T/sent/end"
 	message a@client.test fw@mx.test | session -o 'DeliverTimeout 1s'

@@ -359,6 +359,9 @@ testValuesOfTheWrongKindAreRefused() {
 	refuses "a path here has no blanks" "Users /home/%u b" "Mailbox a b"
 	refuses "want an absolute path" "DeliverPath deliver" "DeliverCommand true" \
 		"Aliases aliases" "ForwardCommand sendmail %r"
+	refuses "want %r as one of the words, once" "ForwardCommand /bin/true" "ForwardCommand /bin/true a%r" \
+		"ForwardCommand /bin/true %r %r" "ForwardCommand /bin/true %%r %rx"
+	takes "ForwardCommand /bin/true %s %r" "DeliverCommand /bin/true %r %r"
 	refuses "want yes or no" "Verify Yes" "CreateMailbox 1" "Verify yes no"
 	refuses "want try or require" "Landlock yes" "Landlock no"
 	refuses "want smtp or lmtp" "Protocol LMTP" "Protocol esmtp"
