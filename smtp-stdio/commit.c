@@ -27,6 +27,8 @@ enum {
 	HEAR_KEPT = 'd',
 };
 
+static const char delivery_failed[] = "4.3.0 delivery failed; try again later";
+
 /* One mailbox: a run in the sorted list of places. */
 struct copy {
 	struct place **places;
@@ -424,6 +426,8 @@ abandon(struct job *job, struct answer *answer)
 	struct answer one;
 	int64_t soon = clock_now() + HELPER_GRACE * 1000;
 
+	if (answer->verdict == VERDICT_YES) /* the command's, and then a helper ended too early */
+		answer_set(answer, VERDICT_LATER, delivery_failed);
 	for (size_t i = 0; i < job->running; i++)
 		spawn_call_off(&job->copies[i].helper);
 	for (size_t i = 0; i < job->running; i++) {
@@ -496,7 +500,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000,
 	    .copies = copies};
 
-	answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
+	answer_set(answer, VERDICT_LATER, delivery_failed);
 	divide(&job);
 	if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job))
 		keep_all(&job, answer);

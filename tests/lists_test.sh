@@ -259,6 +259,22 @@ testACommandRunsWhenAllElseIsReady() {
 	assertEquals "mx.test/alice mx.test/bob" "$(delivered)"
 }
 
+# Who can trace their own deliver makes it say and do anything.
+testAMailboxThatIsGivenUpAfterTheCommandIsNoSuccess() {
+	aliases 'mixed: x@else.test, alice, bob'
+	cat >"$T/sent/leaves" <<-END
+		#!/bin/sh
+		case \$* in *users/mx.test/bob*) ;; *) exec "$BIN/deliver" "\$@" ;; esac
+		printf s >&3
+		head -c 1 <&3
+	END
+	chmod 755 "$T/sent/leaves"
+	message a@client.test mixed@mx.test | session -o "DeliverPath $T/sent/leaves"
+	assertTrue "the command ran" "[ -e $BOX/message ]"
+	assertEquals "$LATER" "$(reply 6)"
+	assertEquals "" "$(delivered)"
+}
+
 # ---- commands and files -------------------------------------------------------------------------
 
 # shellcheck disable=SC2016  # for the command's shell
