@@ -278,6 +278,12 @@ users_command(
 	struct identity who = {.uid = geteuid(), .gid = getegid()};
 	const char *name = config->text[KEY_FORWARD_USER];
 
+	if (who.uid != 0 && uid != 0 && uid != who.uid) {
+		log_error("a command of uid %lu's file, and uid %lu cannot become that",
+		    (unsigned long)uid, (unsigned long)who.uid);
+		*text = misconfigured;
+		return VERDICT_LATER;
+	}
 	if (who.uid == 0 && uid != 0) {
 		who = (struct identity){.uid = uid, .gid = gid};
 	} else if (who.uid == 0) {

@@ -31,7 +31,7 @@ enum verdict users_postmaster(const struct config *config, struct place *place, 
 enum verdict users_path(struct place *place, const char *path, const char **text);
 
 /* The place of a command, or an address elsewhere, from an alias: `uid` and `gid` run it, or, where
-   that is root, ForwardUser; without root we do. */
+   that is root, ForwardUser; without root we do, but nobody else's command. */
 enum verdict users_command(
     const struct config *config, struct place *place, uid_t uid, gid_t gid, const char **text);
 

@@ -320,6 +320,11 @@ testWhoseFileItIsRunsTheCommand() {
 	arrives '' list@mx.test
 	assertEquals "its owner" "2007 2008" "$(cat "$BOX/uid" "$BOX/groups" | xargs)"
 	assertEquals / "$(cat "$BOX/directory")"
+	rm "$BOX/uid"
+	asked list >in
+	as_user 2005 "$BIN/smtp-stdio" -C conf <in >heard 2>log
+	assertContains "nobody else runs it" "$(cat heard)" "$WRONG"
+	told "a command of uid 2007's file, and uid 2005 cannot become that"
 }
 
 testOneCommandAMessage() {
