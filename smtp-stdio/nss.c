@@ -31,6 +31,8 @@ nss_find(const char *name, struct identity *who)
 	    .rest = true};
 	struct answer answer;
 
+	if (name[strspn(name, "+0123456789")] == 0)
+		return IDENTITY_NONE; /* getent would look for the user of that number */
 	if (!spawn(&getent, &order)) {
 		log_error("%s: %s", argv[0], strerror(errno));
 		return IDENTITY_UNKNOWN;
