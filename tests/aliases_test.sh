@@ -95,8 +95,11 @@ testAnAliasOfAUserReachesDeliverCommandByTheUsersName() {
 	assertEquals "250 2.0.0" "$(reply 6 | cut -c1-9)"
 	assertEquals "<alice> <mx.test> <info@mx.test>" "$(xargs <"$BOX/arguments")"
 	SETTINGS=(-o "DeliverCommand $T/sent/run %u")
-	assertEquals "$NO"$'\n'"$OK" "$(rcpt odd -x)"
+	assertEquals "$NO"$'\n'"$NO" "$(rcpt odd -x)"
+	aliases '@mx.test: alice'
+	assertEquals "no option by way of %r" "$NO"$'\n'"$NO"$'\n'"$OK" "$(rcpt -x '"-x"' x-y)"
 	SETTINGS=()
+	assertEquals "deliver(8) takes it" "$OK" "$(rcpt -x)"
 }
 
 testEveryDomainIsServedWhereNoneIsNamed() {

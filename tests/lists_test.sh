@@ -291,6 +291,9 @@ testACommandIsGivenToAShellAsItIsWritten() {
 	assertEquals '<a b>' "$(head -n 1 "$BOX/arguments")"
 	message '"$(touch x);`touch x`"@client.test' list@mx.test | session
 	assertEquals '<___touch_x___touch_x__@client.test>' "$(sed -n 2p "$BOX/arguments")"
+	message '-x@client.test' list+-y@mx.test | session
+	assertEquals '<_x@client.test>' "$(sed -n 2p "$BOX/arguments")"
+	assertEquals $'EXT=_y\nEXTENSION=_y\nSENDER=_x@client.test' "$(grep -e ^EXT -e ^SENDER "$BOX/environment")"
 }
 
 gone() {
