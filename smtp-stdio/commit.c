@@ -300,8 +300,8 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 }
 
 bool
-commit_fits(
-    const struct config *config, const struct place *place, uint64_t size, struct answer *answer)
+commit_fits(const struct config *config, const struct place *place, uint64_t size, int64_t deadline,
+    struct answer *answer)
 {
 	static struct helper helper;
 	const char *argv[16];
@@ -328,8 +328,10 @@ commit_fits(
 	argv[n++] = place->text;
 	argv[n] = NULL;
 	answer_set(answer, VERDICT_LATER, "4.3.0 cannot look into this mailbox now");
+	if (clock_left(deadline) == 0) /* others took it all */
+		return false;
 	if (spawn(&helper, &order))
-		spawn_end(&helper, clock_now() + (int64_t)QUOTA_LIMIT * 1000, answer);
+		spawn_end(&helper, deadline, answer);
 	else
 		log_error("%s: cannot be started: %s", argv[0], strerror(errno));
 	return answer->verdict == VERDICT_YES;

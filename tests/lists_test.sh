@@ -207,6 +207,46 @@ testWithoutAQuotaNobodyIsAsked() {
 	assertEquals "smtp-stdio, and nothing else" 1 "$(grep -c execve trace)"
 }
 
+# with_less_time -- $BIN/hasty, which gives an address 2 s for what takes 60.
+with_less_time() {
+	[ -x "$BIN/hasty" ] && return
+	mkdir "$T/tree"
+	cp -r "$TOP/Makefile" "$TOP/smtp-stdio" "$TOP/sandbox" "$T/tree/"
+	sed -i 's,NSS_LIMIT = RCPT_WAIT / 5,NSS_LIMIT = 2,' "$T/tree/smtp-stdio/limits.h"
+	make -s -C "$T/tree" CFLAGS=-O0 .build/bin/smtp-stdio >make.log 2>&1 || cat make.log
+	cp "$T/tree/.build/bin/smtp-stdio" "$BIN/hasty"
+}
+
+# A client waits for the reply to RCPT, whatever the address stands for.
+testAllQuotasOfAnAddressHaveOneTime() {
+	local box
+	with_less_time
+	for box in mx.test/alice mx.test/bob two.test/alice; do
+		install -d "$T/users/$box/Maildir"
+		echo 1000S >"$T/users/$box/Maildir/maildirsize"
+	done
+	printf '#!/bin/sh\nexec sleep 1.2\n' >"$T/sent/slow"
+	chmod 755 "$T/sent/slow"
+	aliases 'two: alice, bob' 'three: alice, bob, alice@two.test'
+	asked two three | sed 's/\(MAIL FROM.*>\)/\1 SIZE=10/; s/HELO/EHLO/' |
+		timeout 30 "$BIN/hasty" -C conf -o "DeliverPath $T/sent/slow" >heard 2>log
+	assertEquals "$OK"$'\n''451 4.3.0 cannot look into this mailbox now' "$(tr -d '\r' <heard | grep -A 1 '^250 2.1.0' | grep -v -e '^250 2.1.0' -e --)"
+}
+
+testAllNamesOfAnAddressHaveOneTime() {
+	need_root || return 0
+	with_less_time
+	# shellcheck disable=SC2016  # for the other shell
+	printf '%s\n' '#!/bin/sh' 'sleep 1.2' 'echo "$3:x:2001:2001::/:"' >"$T/sent/getent"
+	chmod 755 "$T/sent/getent"
+	aliases 'one: una' 'three: una, duo, tria'
+	asked one three >in
+	# shellcheck disable=SC2016  # for the other shell
+	timeout 30 unshare -m --propagation private sh -c 'mount --bind "$0" /usr/bin/getent && exec "$@"' "$T/sent/getent" \
+		"$BIN/hasty" -C conf -o 'Users nss' <in >heard 2>log
+	assertEquals "$OK"$'\n''451 4.3.0 cannot look this mailbox up now' "$(tr -d '\r' <heard | grep -A 1 '^250 2.1.0' | grep -v -e '^250 2.1.0' -e --)"
+}
+
 testRootsMailIsThePostmasters() {
 	: >aliases
 	SETTINGS=(-o 'Postmaster bob')
