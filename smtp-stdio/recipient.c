@@ -136,6 +136,8 @@ wrong(struct search *s, const char *path, unsigned line, const char *why)
 static enum verdict
 no_room(struct search *s)
 {
+	if (s->places->room == PLACES_MOST) /* no other message has more */
+		return wrong(s, s->config->text[KEY_ALIASES], 0, "an address for too many places");
 	*s->text = "4.5.3 too many mailboxes; send the others in another message";
 	return VERDICT_LATER;
 }

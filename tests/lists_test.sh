@@ -101,6 +101,12 @@ testDepthAndNumberAreLimited() {
 	assertTrue "$(errors log)" "errors log | grep -qx '$T/aliases:[0-9]*: too many names'"
 }
 
+testWhatIsTooMuchForAnyMessageIsTold() {
+	aliases "many: $(seq -s ', ' -f "$T/users/mx.test/alice/%g" 1000)" "more: $(seq -s ', ' -f "$T/users/mx.test/alice/%g" 1001)"
+	assertEquals "$OK"$'\n'"$WRONG" "$(rcpt many more)"
+	told "$T/aliases: an address for too many places"
+}
+
 testWhatIsTooMuchForOneMessageGoesIntoTheNext() {
 	{ printf 'big:'; seq -f ' u%g@else.test,' 600; } | tr -d '\n' | fold -s -w 1000 | sed '2,$s/^/ /' >aliases
 	printf '\nalso: big\n' >>aliases
