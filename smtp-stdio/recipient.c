@@ -13,7 +13,6 @@
 
 #include "aliases.h"
 #include "log.h"
-#include "nss.h"
 #include "users.h"
 
 static const char no_mailbox[] = "5.1.1 no such mailbox here";
@@ -493,7 +492,7 @@ recipient_find(
 	s.domain = config->domains_count > 0 ? config->domains[0] : config->text[KEY_HOSTNAME];
 	s.count = 1;
 	places->count = 0;
-	nss_begin();
+	users_begin();
 	(void)snprintf(s.names[0].text, sizeof s.names[0].text, "%s%s%s", address,
 	    strchr(address, '@') == NULL ? "@" : "", strchr(address, '@') == NULL ? s.domain : "");
 	if (!is_served(config, domain_of(&s, s.names[0].text))) {

@@ -222,6 +222,12 @@ set_user(struct place *place, const char *local, size_t len)
 	(void)strcpy(place->extension, local[len] != 0 ? local + len + 1 : "");
 }
 
+void
+users_begin(void)
+{
+	nss_begin();
+}
+
 enum verdict
 users_find(const struct config *config, struct place *place, const char *local, const char **text)
 {

@@ -15,6 +15,9 @@
    that are not ASCII, without a dot or dash in front. */
 bool users_safe(const char *name);
 
+/* Begin an address: what is asked about all its names together has NSS_LIMIT. */
+void users_begin(void);
+
 /*
  * Find the place of `local`, a local-part, in place->domain; behind a '+' may stand an extension.
  * YES fills `place`; all others set *text to the reply, which begins with an enhanced code.  Logs
