@@ -27,6 +27,8 @@ enum {
 	HEAR_KEPT = 'd',
 };
 
+static const char delivery_failed[] = "4.3.0 delivery failed; try again later";
+
 /* One mailbox: a run in the sorted list of places. */
 struct copy {
 	struct place **places;
@@ -200,6 +202,7 @@ forward_arguments(const struct job *job, char *words, const char **argv)
 	char *rest = words, *word;
 	size_t n = 0;
 
+	_Static_assert(WORDS_MAX + PLACES_MOST <= ARGUMENTS, "config.c has seen to one %r");
 	for (size_t i = 0; i < WORDS_MAX; i++) {
 		word = strtok_r(i == 0 ? words : NULL, " \t", &rest);
 		if (word == NULL)
@@ -284,8 +287,8 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 }
 
 bool
-commit_fits(
-    const struct config *config, const struct place *place, uint64_t size, struct answer *answer)
+commit_fits(const struct config *config, const struct place *place, uint64_t size, int64_t deadline,
+    struct answer *answer)
 {
 	static struct helper helper;
 	const char *argv[16];
@@ -312,8 +315,10 @@ commit_fits(
 	argv[n++] = place->text;
 	argv[n] = NULL;
 	answer_set(answer, VERDICT_LATER, "4.3.0 cannot look into this mailbox now");
+	if (clock_left(deadline) == 0) /* others took it all */
+		return false;
 	if (spawn(&helper, &order))
-		spawn_end(&helper, clock_now() + (int64_t)QUOTA_LIMIT * 1000, answer);
+		spawn_end(&helper, deadline, answer);
 	else
 		log_error("%s: cannot be started: %s", argv[0], strerror(errno));
 	return answer->verdict == VERDICT_YES;
@@ -410,6 +415,8 @@ abandon(struct job *job, struct answer *answer)
 	struct answer one;
 	int64_t soon = clock_now() + HELPER_GRACE * 1000;
 
+	if (answer->verdict == VERDICT_YES) /* the command's, and then a helper ended too early */
+		answer_set(answer, VERDICT_LATER, delivery_failed);
 	for (size_t i = 0; i < job->running; i++)
 		spawn_call_off(&job->copies[i].helper);
 	for (size_t i = 0; i < job->running; i++) {
@@ -481,7 +488,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000,
 	    .copies = copies};
 
-	answer_set(answer, VERDICT_LATER, "4.3.0 delivery failed; try again later");
+	answer_set(answer, VERDICT_LATER, delivery_failed);
 	divide(&job);
 	if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job))
 		keep_all(&job, answer);

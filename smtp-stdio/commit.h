@@ -29,8 +29,8 @@ bool commit_same_mailbox(const struct place *a, const struct place *b);
  * Whether a message of `size` octets fits into a place, as far as its quota tells beforehand: if it has
  * one, deliver is asked, as whose it is.  False with the answer if it does not, or if that cannot be told.
  */
-bool commit_fits(
-    const struct config *config, const struct place *place, uint64_t size, struct answer *answer);
+bool commit_fits(const struct config *config, const struct place *place, uint64_t size,
+    int64_t deadline, struct answer *answer);
 
 /*
  * Deliver the message behind the descriptor to every place.  Places that are one mailbox get one copy.

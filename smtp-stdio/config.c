@@ -238,18 +238,24 @@ check_domains(struct config *config, char *value)
 	return NULL;
 }
 
+/* ForwardCommand's `forward`: without the addresses it would take the message and send it to nobody, or
+   to those whom its header names. */
 static const char *
-check_command(const char *value)
+check_command(const char *value, bool forward)
 {
-	size_t words = 0;
+	size_t words = 0, addresses = 0;
 
 	if (value[0] != '/')
 		return "want an absolute path";
 	for (const char *c = value; *c != 0; c += strspn(c, " \t")) {
+		size_t n = strcspn(c, " \t");
 		words++;
-		c += strcspn(c, " \t");
+		addresses += n == 2 && strncmp(c, "%r", n) == 0;
+		c += n;
 	}
-	return words > WORDS_MAX ? "too many words" : NULL;
+	if (words > WORDS_MAX)
+		return "too many words";
+	return forward && addresses != 1 ? "want %r as one of the words, once" : NULL;
 }
 
 /* How many values a keyword has that may stand in several lines of one source; NULL: in one. */
@@ -270,7 +276,7 @@ check_filter(struct config *config, enum keyword key, const char *value)
 	if (*count == FILTERS_MAX)
 		return "too many commands";
 	(key == KEY_FILTER ? config->filters : config->checks)[(*count)++] = value;
-	return check_command(value);
+	return check_command(value, false);
 }
 
 static const char *
@@ -301,7 +307,7 @@ check(struct config *config, enum keyword key, char *value)
 	case KIND_PATH:
 		return value[0] == '/' ? NULL : "want an absolute path";
 	case KIND_COMMAND:
-		return check_command(value);
+		return check_command(value, key == KEY_FORWARD_COMMAND);
 	case KIND_DELIMITER:
 		return check_delimiter(value, &config->number[key]);
 	case KIND_FILTERS:

@@ -11,6 +11,8 @@ clean(char *value)
 	static const char plain[] = "!@%-_+=:,./0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
+	if (*value == '-') /* it would be an option where it becomes a word */
+		*value = '_';
 	for (char *c = value; *c != 0; c++)
 		if ((unsigned char)*c < 0x80 && strchr(plain, *c) == NULL)
 			*c = '_';

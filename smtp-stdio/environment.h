@@ -35,8 +35,8 @@ struct environment {
 
 /*
  * "NAME=value" for each that is not NULL, and of nothing that was inherited.  In what may have come
- * from a client every octet that a shell could take for more than a letter is made a '_'; what is left
- * is what Postfix lets pass, and characters that are not ASCII.  A value ends where PATH_OCTETS do.
+ * from a client every octet that a shell could take for more than a letter, and a dash in front, is made
+ * a '_'; what is left is what Postfix lets pass, and characters that are not ASCII.  A value ends where PATH_OCTETS do.
  */
 void environment_make(struct environment *environment, const struct facts *facts);
 

@@ -56,7 +56,8 @@ enum {
 	    65536, /* octets of a name's targets in all their lines, and of an :include:
 				    file: two thousand addresses.  sendmail takes 8192 */
 	ALIAS_LINE_MAX = ALIAS_ENTRY_MAX, /* octets of a line, which may have all of them */
-	ALIAS_TARGET_MAX = 1024,          /* octets of a target; as VALUE_MAX */
+	ALIAS_TARGET_MAX =
+	    PATH_OCTETS - 1,      /* octets of a target; with its end it is a place's path */
 	ALIAS_NAMES_MAX = 5,      /* user+ext@domain, user+ext, user@domain, user, @domain */
 	NEW_PATH_MAX = 254,       /* an address or user that an alias names; RFC 5321 4.5.3.1.3: a
 				    path has 256 with its brackets */
@@ -113,12 +114,12 @@ enum {
 	GID_NOGROUP = 65534,  /* Debian's nogroup, in the place of group root */
 
 	/* Helpers. */
-	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
-	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
-	EXEC_LIMIT = 10,        /* s from vfork to exec, which take 0.1 ms */
-	NSS_LIMIT = 60,   /* s for getent; a fifth of what a client waits for RCPT's reply: RFC 5321
-			   4.5.3.2.3 */
-	QUOTA_LIMIT = 60, /* s for a mailbox's quota at RCPT; as NSS_LIMIT */
+	HELPER_SAYS_MAX = 2048,    /* octets of a helper's output that are kept */
+	HELPER_PIPE = 65536,       /* octets that a pipe holds; pipe(7) */
+	EXEC_LIMIT = 10,           /* s from vfork to exec, which take 0.1 ms */
+	RCPT_WAIT = 300,           /* s that a client waits for RCPT's reply: RFC 5321 4.5.3.2.3 */
+	NSS_LIMIT = RCPT_WAIT / 5, /* s for getent, about all names of an address */
+	QUOTA_LIMIT = NSS_LIMIT,   /* s for the quotas of all its mailboxes */
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
@@ -131,8 +132,8 @@ enum {
 	FILTER_SIZE_LEAST = 1024,
 	FILTER_ROOM = 1048576, /* octets that filters may add to SizeLimit: fields, a report */
 	CHECK_DEFAULT = 100,   /* s; Postfix's smtpd_policy_service_timeout */
-	CHECK_MOST = 280,      /* s; with twice HELPER_GRACE less than the 300 that a client waits:
-			     RFC 5321 4.5.3.2.3 */
+	CHECK_MOST = RCPT_WAIT - NSS_LIMIT - QUOTA_LIMIT - 6 * HELPER_GRACE, /* s; each of the three
+			     may take that twice longer to end */
 
 	/* check-policy. */
 	POLICY_DEFAULT = 100, /* -t, s; Postfix's smtpd_policy_service_timeout */

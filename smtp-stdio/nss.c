@@ -14,6 +14,14 @@ enum {
 	GETENT_NONE = 2 /* getent(1), EXIT STATUS: the key is not there */
 };
 
+static int64_t deadline;
+
+void
+nss_begin(void)
+{
+	deadline = clock_now() + (int64_t)NSS_LIMIT * 1000;
+}
+
 enum identity_found
 nss_find(const char *name, struct identity *who)
 {
@@ -31,14 +39,13 @@ nss_find(const char *name, struct identity *who)
 	    .rest = true};
 	struct answer answer;
 
-	/* getent(1) takes a number for a uid, and finds whose it is. */
 	if (name[strspn(name, "+0123456789")] == 0)
-		return IDENTITY_NONE;
+		return IDENTITY_NONE; /* getent would look for the user of that number */
 	if (!spawn(&getent, &order)) {
 		log_error("%s: %s", argv[0], strerror(errno));
 		return IDENTITY_UNKNOWN;
 	}
-	spawn_end(&getent, clock_now() + (int64_t)NSS_LIMIT * 1000, &answer);
+	spawn_end(&getent, deadline, &answer);
 	if (getent.status == GETENT_NONE)
 		return IDENTITY_NONE;
 	getent.said[strcspn(getent.said, "\n")] = 0;

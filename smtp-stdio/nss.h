@@ -7,9 +7,12 @@
 
 #include "../sandbox/identity.h"
 
+/* Begin an address, whose names have NSS_LIMIT together. */
+void nss_begin(void);
+
 /*
  * Ask getent(1), which has the C library's plug-ins as this program does not; as nobody, if we are
- * root, for NSS_LIMIT at most.  The name must be one that users_safe() has passed.  Unknown if it does
+ * root.  The name must be one that users_safe() has passed.  Unknown if it does
  * not say yes or no; that is logged.
  */
 enum identity_found nss_find(const char *name, struct identity *who);

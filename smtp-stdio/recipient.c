@@ -135,6 +135,8 @@ wrong(struct search *s, const char *path, unsigned line, const char *why)
 static enum verdict
 no_room(struct search *s)
 {
+	if (s->places->room == PLACES_MOST) /* no other message has more */
+		return wrong(s, s->config->text[KEY_ALIASES], 0, "an address for too many places");
 	*s->text = "4.5.3 too many mailboxes; send the others in another message";
 	return VERDICT_LATER;
 }
@@ -182,6 +184,18 @@ add_user(struct search *s, const char *address)
 	return verdict;
 }
 
+/* For what no user has: users_find() knows a user's. */
+static void
+set_extension(const struct search *s, struct place *place, const char *address)
+{
+	char delimiter = (char)s->config->number[KEY_RECIPIENT_DELIMITER];
+	size_t len = local_len(address), cut = strcspn(address, (const char[]){delimiter, 0});
+
+	if (address[0] != '"' && cut > 0 && cut < len)
+		(void)snprintf(place->extension, sizeof place->extension, "%.*s",
+		    (int)(len - cut - 1), address + cut + 1);
+}
+
 /* For a program, it is for the address that the client named. */
 static enum verdict
 add_forward(struct search *s, const char *address)
@@ -192,6 +206,7 @@ add_forward(struct search *s, const char *address)
 		return no_room(s);
 	enum verdict verdict = users_command(s->config, place, 0, 0, s->text);
 	place->kind = PLACE_FORWARD;
+	set_extension(s, place, s->names[0].text);
 	(void)strcpy(place->text, address); /* NEW_PATH_MAX at most */
 	s->places->count += verdict == VERDICT_YES;
 	return verdict;
@@ -208,6 +223,7 @@ add_command(
 		return no_room(s);
 	enum verdict verdict = users_command(s->config, place, entry->owner, entry->group, s->text);
 	place->kind = PLACE_COMMAND;
+	set_extension(s, place, address);
 	(void)strcpy(place->text, command); /* ALIAS_TARGET_MAX at most */
 	s->places->count += verdict == VERDICT_YES;
 	return verdict;
@@ -440,9 +456,11 @@ judge(struct search *s)
 	const struct places *places = s->places;
 	size_t commands = 0, forwards = 0;
 	char why[64 + MAILBOX_MAX];
+	bool words = false; /* DeliverCommand's: %r is the address as it is */
 
 	for (size_t i = 0; i < places->count; i++) {
 		commands += places->at[i].kind == PLACE_COMMAND;
+		words |= places->at[i].kind == PLACE_COMMAND && places->at[i].text[0] == 0;
 		forwards += places->at[i].kind == PLACE_FORWARD;
 	}
 	if (places->count == 0 || commands + (forwards > 0) > 1) {
@@ -450,6 +468,9 @@ judge(struct search *s)
 		    places->count == 0 ? "stands for nobody" : "stands for several commands");
 		return wrong(s, s->config->text[KEY_ALIASES], 0, why);
 	}
+	*s->text = no_mailbox;
+	if (words && s->names[0].text[0] == '-') /* it could be taken for an option */
+		return VERDICT_NEVER;
 	if (forwards == 0 || places->count > 1)
 		return VERDICT_YES;
 	(void)snprintf(forward, sizeof forward, "2.1.5 user not local; will forward to <%.*s>",
@@ -477,6 +498,7 @@ recipient_find(
 	s.domain = recipient_domain(config);
 	s.count = 1;
 	places->count = 0;
+	users_begin();
 	(void)snprintf(s.names[0].text, sizeof s.names[0].text, "%s%s%s", address,
 	    strchr(address, '@') == NULL ? "@" : "", strchr(address, '@') == NULL ? s.domain : "");
 	if (!is_served(config, domain_of(&s, s.names[0].text))) {

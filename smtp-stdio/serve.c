@@ -182,8 +182,10 @@ add_recipient(struct monitor *m, const struct places *new)
 static bool
 fits(struct monitor *m, const struct places *new)
 {
+	int64_t deadline = clock_now() + (int64_t)QUOTA_LIMIT * 1000;
+
 	for (size_t i = 0; i < new->count && m->declared > 0; i++)
-		if (!commit_fits(m->config, &new->at[i], m->declared, &m->answer))
+		if (!commit_fits(m->config, &new->at[i], m->declared, deadline, &m->answer))
 			return false;
 	return true;
 }

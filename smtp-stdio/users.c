@@ -271,6 +271,12 @@ set_user(struct place *place, const char *local, size_t len)
 	(void)strcpy(place->extension, local[len] != 0 ? local + len + 1 : "");
 }
 
+void
+users_begin(void)
+{
+	nss_begin();
+}
+
 enum verdict
 users_find(const struct config *config, struct place *place, const char *local, const char **text)
 {
@@ -314,6 +320,7 @@ users_path(struct place *place, const char *path, const char **text)
 	place->kind = PLACE_MAILBOX;
 	place->extra = (gid_t)-1;
 	place->home[0] = 0;
+	_Static_assert(ALIAS_TARGET_MAX < PATH_OCTETS, "it fits");
 	(void)strcpy(place->text, path);
 	enum verdict verdict = find_owner(place, text);
 	if (verdict == VERDICT_YES)
@@ -328,6 +335,12 @@ users_command(
 	struct identity who = {.uid = geteuid(), .gid = getegid()};
 	const char *name = config->text[KEY_FORWARD_USER];
 
+	if (who.uid != 0 && uid != 0 && uid != who.uid) {
+		log_error("a command of uid %lu's file, and uid %lu cannot become that",
+		    (unsigned long)uid, (unsigned long)who.uid);
+		*text = misconfigured;
+		return VERDICT_LATER;
+	}
 	if (who.uid == 0 && uid != 0) {
 		who = (struct identity){.uid = uid, .gid = gid};
 	} else if (who.uid == 0) {

@@ -15,6 +15,9 @@
    that are not ASCII, without a dot or dash in front. */
 bool users_safe(const char *name);
 
+/* Begin an address: what is asked about all its names together has NSS_LIMIT. */
+void users_begin(void);
+
 /*
  * Find the place of `local`, a local-part, in place->domain; behind a '+' may stand an extension.
  * YES fills `place`; all others set *text to the reply, which begins with an enhanced code.  Logs
@@ -26,12 +29,12 @@ enum verdict users_find(
 /* The place of the postmaster's mail where nobody has that name: Postmaster's. */
 enum verdict users_postmaster(const struct config *config, struct place *place, const char **text);
 
-/* The place that is the mailbox at `path`, which belongs to no user: its owner writes it, or, where
-   it is missing, the owner of the directory that it is to be made in. */
+/* The place that is the mailbox at `path`, an alias's target, which belongs to no user: its owner writes
+   it, or, where it is missing, the owner of the directory that it is to be made in. */
 enum verdict users_path(struct place *place, const char *path, const char **text);
 
 /* The place of a command, or an address elsewhere, from an alias: `uid` and `gid` run it, or, where
-   that is root, ForwardUser; without root we do. */
+   that is root, ForwardUser; without root we do, but nobody else's command. */
 enum verdict users_command(
     const struct config *config, struct place *place, uid_t uid, gid_t gid, const char **text);
 

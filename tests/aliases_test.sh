@@ -95,8 +95,11 @@ testAnAliasOfAUserReachesDeliverCommandByTheUsersName() {
 	assertEquals "250 2.0.0" "$(reply 6 | cut -c1-9)"
 	assertEquals "<alice> <mx.test> <info@mx.test>" "$(xargs <"$BOX/arguments")"
 	SETTINGS=(-o "DeliverCommand $T/sent/run %u")
-	assertEquals "$NO"$'\n'"$OK" "$(rcpt odd -x)"
+	assertEquals "$NO"$'\n'"$NO" "$(rcpt odd -x)"
+	aliases '@mx.test: alice'
+	assertEquals "no option by way of %r" "$NO"$'\n'"$NO"$'\n'"$OK" "$(rcpt -x '"-x"' x-y)"
 	SETTINGS=()
+	assertEquals "deliver(8) takes it" "$OK" "$(rcpt -x)"
 }
 
 testEveryDomainIsServedWhereNoneIsNamed() {
@@ -274,7 +277,7 @@ testForwardUserIsNeverRoot() {
 	SETTINGS=()
 	chown nobody "$BOX"
 	message a@client.test fw@mx.test | smtp -o 'Domain mx.test' -o "Aliases $T/aliases" \
-		-o "ForwardCommand $T/sent/run" >heard 2>log
+		-o "ForwardCommand $T/sent/run %r" >heard 2>log
 	assertEquals "nobody by default" "$(id -u nobody)" "$(cat "$BOX/uid")"
 	assertEquals "/nonexistent is no directory" / "$(cat "$BOX/directory")"
 }
@@ -317,7 +320,7 @@ testTheExitStatusOfTheCommandIsTheReply() {
 	message a@client.test fw@mx.test | session
 	assertEquals "its first line" "554 5.4.6 a loop" "$(reply 6)"
 	assertTrue "$(cat log)" "grep -qx 'said session=.* id=.* to=<fw@mx.test> text=\"5.4.6 a loop/no more \"' log"
-	message a@client.test fw@mx.test | session -o "ForwardCommand $T/nosuch"
+	message a@client.test fw@mx.test | session -o "ForwardCommand $T/nosuch %r"
 	assertEquals "not there" "451 4.3.0 mailbox cannot be opened now" "$(reply 6)"
 	echo 'exec sleep 1000' >"$T/sent/end"
 	message a@client.test fw@mx.test | session -o 'DeliverTimeout 1s'

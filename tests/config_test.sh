@@ -361,6 +361,9 @@ testValuesOfTheWrongKindAreRefused() {
 	refuses "a path here has no blanks" "Users /home/%u b" "Mailbox a b"
 	refuses "want an absolute path" "DeliverPath deliver" "DeliverCommand true" \
 		"Aliases aliases" "ForwardCommand sendmail %r"
+	refuses "want %r as one of the words, once" "ForwardCommand /bin/true" "ForwardCommand /bin/true a%r" \
+		"ForwardCommand /bin/true %r %r" "ForwardCommand /bin/true %%r %rx"
+	takes "ForwardCommand /bin/true %s %r" "DeliverCommand /bin/true %r %r"
 	refuses "want yes or no" "Verify Yes" "Expand on" "CreateMailbox 1" "Verify yes no"
 	refuses "want try or require" "Landlock yes" "Landlock no"
 	refuses "want smtp or lmtp" "Protocol LMTP" "Protocol esmtp"
@@ -381,7 +384,7 @@ testNumbersSizesAndTimesHaveTheirUnitsAndBounds() {
 		"DeliverTimeout 540" "DeliverTimeout 9m"
 	refuses "too large" "CommandTimeout 86401s" "SessionTimeout 25h" "CommandTimeout 2d" \
 		"DeliverTimeout 541" "DeliverTimeout 10m" "DeliverTimeout 1h"
-	takes "FilterTimeout 8m" "CheckTimeout 280s" "FilterSizeLimit 1K" "FilterSizeLimit 1G"
+	takes "FilterTimeout 8m" "CheckTimeout 150s" "FilterSizeLimit 1K" "FilterSizeLimit 1G"
 	refuses "too large" "FilterTimeout 9m" "CheckTimeout 5m" "FilterSizeLimit 2G"
 	refuses "too small" "FilterTimeout 0" "CheckTimeout 0" "FilterSizeLimit 1023"
 	for key in Command Session Deliver Filter Check; do

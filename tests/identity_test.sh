@@ -133,6 +133,17 @@ testUsersOfPasswd() {
 }
 
 # What cannot be read is no fact.
+testANumberIsNoName() {
+	local name
+	[ -x /usr/bin/getent ] || { skip "no getent"; return 0; }
+	for name in 0 65534 +1; do
+		printf 'HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<%s@mx.test>\r\nQUIT\r\n' "$name" |
+			smtp -o 'Users nss' -o 'Postmaster alice' >heard 2>log
+		assertContains "$name: $(cat log)" "$(cat heard)" '550 5.1.1 no such mailbox here'
+		assertEquals "$name" "" "$(errors log)"
+	done
+}
+
 testAPasswdThatCannotBeReadIsNoRefusal() {
 	need_root || return 0
 	local fault line

@@ -101,6 +101,12 @@ testDepthAndNumberAreLimited() {
 	assertTrue "$(errors log)" "errors log | grep -qx '$T/aliases:[0-9]*: too many names'"
 }
 
+testWhatIsTooMuchForAnyMessageIsTold() {
+	aliases "many: $(seq -s ', ' -f "$T/users/mx.test/alice/%g" 1000)" "more: $(seq -s ', ' -f "$T/users/mx.test/alice/%g" 1001)"
+	assertEquals "$OK"$'\n'"$WRONG" "$(rcpt many more)"
+	told "$T/aliases: an address for too many places"
+}
+
 testWhatIsTooMuchForOneMessageGoesIntoTheNext() {
 	{ printf 'big:'; seq -f ' u%g@else.test,' 600; } | tr -d '\n' | fold -s -w 1000 | sed '2,$s/^/ /' >aliases
 	printf '\nalso: big\n' >>aliases
@@ -207,6 +213,46 @@ testWithoutAQuotaNobodyIsAsked() {
 	assertEquals "smtp-stdio, and nothing else" 1 "$(grep -c execve trace)"
 }
 
+# with_less_time -- $BIN/hasty, which gives an address 2 s for what takes 60.
+with_less_time() {
+	[ -x "$BIN/hasty" ] && return
+	mkdir "$T/tree"
+	cp -r "$TOP/Makefile" "$TOP/smtp-stdio" "$TOP/sandbox" "$T/tree/"
+	sed -i 's,NSS_LIMIT = RCPT_WAIT / 5,NSS_LIMIT = 2,' "$T/tree/smtp-stdio/limits.h"
+	make -s -C "$T/tree" CFLAGS=-O0 .build/bin/smtp-stdio >make.log 2>&1 || cat make.log
+	cp "$T/tree/.build/bin/smtp-stdio" "$BIN/hasty"
+}
+
+# A client waits for the reply to RCPT, whatever the address stands for.
+testAllQuotasOfAnAddressHaveOneTime() {
+	local box
+	with_less_time
+	for box in mx.test/alice mx.test/bob two.test/alice; do
+		install -d "$T/users/$box/Maildir"
+		echo 1000S >"$T/users/$box/Maildir/maildirsize"
+	done
+	printf '#!/bin/sh\nexec sleep 1.2\n' >"$T/sent/slow"
+	chmod 755 "$T/sent/slow"
+	aliases 'two: alice, bob' 'three: alice, bob, alice@two.test'
+	asked two three | sed 's/\(MAIL FROM.*>\)/\1 SIZE=10/; s/HELO/EHLO/' |
+		timeout 30 "$BIN/hasty" -C conf -o "DeliverPath $T/sent/slow" >heard 2>log
+	assertEquals "$OK"$'\n''451 4.3.0 cannot look into this mailbox now' "$(tr -d '\r' <heard | grep -A 1 '^250 2.1.0' | grep -v -e '^250 2.1.0' -e --)"
+}
+
+testAllNamesOfAnAddressHaveOneTime() {
+	need_root || return 0
+	with_less_time
+	# shellcheck disable=SC2016  # for the other shell
+	printf '%s\n' '#!/bin/sh' 'sleep 1.2' 'echo "$3:x:2001:2001::/:"' >"$T/sent/getent"
+	chmod 755 "$T/sent/getent"
+	aliases 'one: una' 'three: una, duo, tria'
+	asked one three >in
+	# shellcheck disable=SC2016  # for the other shell
+	timeout 30 unshare -m --propagation private sh -c 'mount --bind "$0" /usr/bin/getent && exec "$@"' "$T/sent/getent" \
+		"$BIN/hasty" -C conf -o 'Users nss' <in >heard 2>log
+	assertEquals "$OK"$'\n''451 4.3.0 cannot look this mailbox up now' "$(tr -d '\r' <heard | grep -A 1 '^250 2.1.0' | grep -v -e '^250 2.1.0' -e --)"
+}
+
 testRootsMailIsThePostmasters() {
 	: >aliases
 	SETTINGS=(-o 'Postmaster bob')
@@ -259,6 +305,22 @@ testACommandRunsWhenAllElseIsReady() {
 	assertEquals "mx.test/alice mx.test/bob" "$(delivered)"
 }
 
+# Who can trace their own deliver makes it say and do anything.
+testAMailboxThatIsGivenUpAfterTheCommandIsNoSuccess() {
+	aliases 'mixed: x@else.test, alice, bob'
+	cat >"$T/sent/leaves" <<-END
+		#!/bin/sh
+		case \$* in *users/mx.test/bob*) ;; *) exec "$BIN/deliver" "\$@" ;; esac
+		printf s >&3
+		head -c 1 <&3
+	END
+	chmod 755 "$T/sent/leaves"
+	message a@client.test mixed@mx.test | session -o "DeliverPath $T/sent/leaves"
+	assertTrue "the command ran" "[ -e $BOX/message ]"
+	assertEquals "$LATER" "$(reply 6)"
+	assertEquals "" "$(delivered)"
+}
+
 # ---- commands and files -------------------------------------------------------------------------
 
 # shellcheck disable=SC2016  # for the command's shell
@@ -275,6 +337,9 @@ testACommandIsGivenToAShellAsItIsWritten() {
 	assertEquals '<a b>' "$(head -n 1 "$BOX/arguments")"
 	message '"$(touch x);`touch x`"@client.test' list@mx.test | session
 	assertEquals '<___touch_x___touch_x__@client.test>' "$(sed -n 2p "$BOX/arguments")"
+	message '-x@client.test' list+-y@mx.test | session
+	assertEquals '<_x@client.test>' "$(sed -n 2p "$BOX/arguments")"
+	assertEquals $'EXT=_y\nEXTENSION=_y\nSENDER=_x@client.test' "$(grep -e ^EXT -e ^SENDER "$BOX/environment")"
 }
 
 gone() {
@@ -304,6 +369,11 @@ testWhoseFileItIsRunsTheCommand() {
 	arrives '' list@mx.test
 	assertEquals "its owner" "2007 2008" "$(cat "$BOX/uid" "$BOX/groups" | xargs)"
 	assertEquals / "$(cat "$BOX/directory")"
+	rm "$BOX/uid"
+	asked list >in
+	as_user 2005 "$BIN/smtp-stdio" -C conf <in >heard 2>log
+	assertContains "nobody else runs it" "$(cat heard)" "$WRONG"
+	told "a command of uid 2007's file, and uid 2005 cannot become that"
 }
 
 testOneCommandAMessage() {
@@ -347,6 +417,20 @@ testAFileIsAMailbox() {
 	aliases "mbox: $T/roots"
 	assertEquals "$WRONG" "$(rcpt mbox)"
 	assertContains "$(errors log)" "$T/roots belongs to uid 0"
+}
+
+testThePathOfAFileHasALimit() {
+	local dir=$T/long n
+	while [ ${#dir} -lt 900 ]; do dir=$dir/$(printf %0100d 0); done
+	mkdir -p "$dir"
+	[ "$(id -u)" -ne 0 ] || chown 2004:2004 "$dir"
+	for n in 1023 1024; do
+		aliases "file: $dir/$(printf "%0$((n - ${#dir} - 1))d" 0)"
+		rcpt file >"reply$n"
+	done
+	assertEquals "$OK" "$(cat reply1023)"
+	assertEquals "$WRONG" "$(cat reply1024)"
+	told "$T/aliases:1: the target is too long"
 }
 
 # ---- EXPN ---------------------------------------------------------------------------------------

@@ -296,7 +296,9 @@ testAnIncludedFileHasUsersAndAddressesAlone() {
 
 testNothingIsLongerThanItsLimit() {
 	local x
-	x=$(printf %01023d 0)
+	x=$(printf %01022d 0)
+	stands "2 file /$x" "/$x"
+	tells 'the target is too long' "/0$x"
 	stands "2 command $x" "|$x" "\"|$x\""
 	tells 'the target is too long' "|0$x" "\"|0$x\"" "a <0$x@x>" "|$x\\ "
 	stands "2 address a@$(printf %0252d 0)" "a@$(printf %0252d 0)"
