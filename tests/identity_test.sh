@@ -246,6 +246,7 @@ testASourceThatIsSlowIsNoRefusal() {
 		"${SMTP[@]:1}" -o 'Users nss' -o 'Postmaster postmaster')"
 	assertTrue "took $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -le 9 ]"
 	assertContains 'logged' "$(errors log)" '/usr/bin/getent passwd dora: status '
+	assertEquals 'as nobody' 65534 "$(stat -c %u "$T/home/pid")"
 	wait_for no_group "$(cat "$T/home/pid")" || fail 'it is still there, or what it started'
 }
 no_group() {
