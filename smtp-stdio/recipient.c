@@ -68,7 +68,8 @@ recipient_rule(const unsigned char *mailbox, size_t len, bool name_only)
 struct name {
 	size_t parent; /* its place in the list; the first one's is its own */
 	unsigned depth;
-	bool exact; /* a user, whatever aliases there are */
+	unsigned line; /* of the alias that names it; 0: it is in an included file */
+	bool exact;    /* a user, whatever aliases there are */
 	char text[MAILBOX_MAX + 1];
 };
 
@@ -77,6 +78,7 @@ struct search {
 	struct places *places;
 	const char **text;  /* of the reply */
 	const char *domain; /* of a name without one */
+	unsigned line;      /* of the first name's alias; 0: it has none */
 	size_t count;
 	struct name names[NAMES_MOST];
 };
@@ -263,7 +265,7 @@ is_above(const struct search *s, size_t at, const char *text)
 /* A name that an alias stands for.  One that is there already counts once; but one that it comes
    from is the user of that name, who keeps a copy, as every alias(5) has it. */
 static const char *
-add_name(struct search *s, size_t parent, const char *target, bool exact)
+add_name(struct search *s, size_t parent, const char *target, unsigned line, bool exact)
 {
 	struct name *name = &s->names[s->count];
 
@@ -275,6 +277,7 @@ add_name(struct search *s, size_t parent, const char *target, bool exact)
 	if (n < 0 || (size_t)n >= sizeof name->text)
 		return "a name that is too long";
 	name->parent = parent;
+	name->line = line;
 	name->depth = s->names[parent].depth + 1;
 	name->exact = exact || is_above(s, parent, name->text);
 	if (name->depth > ALIAS_DEPTH)
@@ -292,15 +295,16 @@ static enum verdict
 add_target(struct search *s, size_t at, enum target_kind kind, const struct target *target,
     const char *path, const struct alias_entry *entry)
 {
+	unsigned line = entry->targets.list ? 0 : target->line;
 	const char *why = NULL;
 
 	switch (kind) {
 	case TARGET_USER:
 	case TARGET_ADDRESS:
-		why = add_name(s, at, target->text, false);
+		why = add_name(s, at, target->text, line, false);
 		break;
 	case TARGET_EXACT:
-		why = add_name(s, at, target->text, true);
+		why = add_name(s, at, target->text, line, true);
 		break;
 	case TARGET_COMMAND:
 		return add_command(s, s->names[at].text, target->text, entry);
@@ -390,6 +394,8 @@ take_entry(struct search *s, size_t at, enum alias_found found, struct alias_ent
 {
 	if (found == ALIAS_WRONG)
 		return wrong(s, s->config->text[KEY_ALIASES], entry->line, entry->why);
+	if (at == 0)
+		s->line = entry->line;
 	return add_targets(s, at, entry);
 }
 
@@ -424,7 +430,7 @@ missing(struct search *s, const struct name *name)
 	(void)snprintf(why, sizeof why, "%s: %s", name->text,
 	    loop ? "stands for itself, and is no user" : "is a target, and no user");
 	if (loop || s->places->count > 0 || s->count != name->depth + 1)
-		return wrong(s, path, 0, why);
+		return wrong(s, path, name->line, why);
 	*s->text = no_mailbox;
 	return VERDICT_NEVER;
 }
@@ -466,7 +472,7 @@ judge(struct search *s)
 	if (places->count == 0 || commands + (forwards > 0) > 1) {
 		(void)snprintf(why, sizeof why, "%s: %s", s->names[0].text,
 		    places->count == 0 ? "stands for nobody" : "stands for several commands");
-		return wrong(s, s->config->text[KEY_ALIASES], 0, why);
+		return wrong(s, s->config->text[KEY_ALIASES], s->line, why);
 	}
 	*s->text = no_mailbox;
 	if (words && s->names[0].text[0] == '-') /* it could be taken for an option */
@@ -496,6 +502,7 @@ recipient_find(
 	s.places = places;
 	s.text = text;
 	s.domain = recipient_domain(config);
+	s.line = 0;
 	s.count = 1;
 	places->count = 0;
 	users_begin();

@@ -235,7 +235,7 @@ testASourceThatIsSlowIsNoRefusal() {
 	need_root && part usr/lib/libnss_extrausers.so.2 libnss-extrausers || return 0
 	local tree=$T/tree begin
 	mkdir "$tree" && cp -r "$TOP/Makefile" "$TOP/smtp-stdio" "$TOP/sandbox" "$tree" || return 1
-	sed -i 's/NSS_LIMIT = 60,/NSS_LIMIT = 1,/' "$tree/smtp-stdio/limits.h"
+	sed -i 's,NSS_LIMIT = RCPT_WAIT / 5,NSS_LIMIT = 1,' "$tree/smtp-stdio/limits.h"
 	assertEquals 'what was to be changed is there' 1 "$(grep -c 'NSS_LIMIT = 1,' "$tree/smtp-stdio/limits.h")"
 	make -s -C "$tree" O=out out/bin/smtp-stdio >/dev/null || fail 'it cannot be built'
 	# shellcheck disable=SC2016  # for that shell

@@ -67,7 +67,7 @@ testABackslashIsNoAlias() {
 testALoopIsTold() {
 	aliases 'a: b' 'b: a, alice'
 	assertEquals "$WRONG" "$(rcpt a)"
-	told "$T/aliases: a@mx.test: stands for itself, and is no user"
+	told "$T/aliases:2: a@mx.test: stands for itself, and is no user"
 	aliases 'a: a'
 	assertEquals "$WRONG" "$(rcpt a)"
 	aliases 'bob: x' 'x: bob'
@@ -77,8 +77,8 @@ testALoopIsTold() {
 testAMemberWhoIsMissingStopsTheList() {
 	aliases 'team: alice, nosuch' 'only: nosuch' 'deep: only' 'wide: only, alice'
 	assertEquals "$WRONG"$'\n'"$NO"$'\n'"$NO"$'\n'"$WRONG" "$(rcpt team only deep wide)"
-	assertEquals "$T/aliases: nosuch@mx.test: is a target, and no user
-$T/aliases: nosuch@mx.test: is a target, and no user" "$(errors log)"
+	assertEquals "$T/aliases:1: nosuch@mx.test: is a target, and no user
+$T/aliases:2: nosuch@mx.test: is a target, and no user" "$(errors log)"
 	aliases 'team: alice, moved' 'moved: error:551 x@else.test' 'here: error:550 no, alice'
 	assertEquals "$WRONG" "$(rcpt team)"
 	told "$T/aliases:2: error: beside another target"
@@ -384,8 +384,8 @@ testOneCommandAMessage() {
 	message a@client.test fw@mx.test list@mx.test | session
 	assertEquals "$ALONE" "$(reply 5)"
 	assertEquals "$WRONG"$'\n'"$WRONG" "$(rcpt three four)"
-	assertEquals "$T/aliases: three@mx.test: stands for several commands
-$T/aliases: four@mx.test: stands for several commands" "$(errors log)"
+	assertEquals "$T/aliases:3: three@mx.test: stands for several commands
+$T/aliases:5: four@mx.test: stands for several commands" "$(errors log)"
 }
 
 testAFileIsAMailbox() {
@@ -538,7 +538,11 @@ testAListInAFileOfItsOwn() {
 	assertEquals "$WRONG" "$(rcpt team)"
 	printf '# nobody yet\n' >members
 	assertEquals "$WRONG" "$(rcpt team)"
-	told "$T/aliases: team@mx.test: stands for nobody"
+	told "$T/aliases:1: team@mx.test: stands for nobody"
+	mv members moved
+	ln -s moved members
+	assertEquals "who owns a list reads nothing by us" "$WRONG" "$(rcpt team)"
+	assertContains "$(errors log)" "$T/members: "
 	rm members
 	assertEquals "$WRONG" "$(rcpt team)"
 	told "$T/members: No such file or directory"
