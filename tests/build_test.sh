@@ -198,6 +198,22 @@ testDemoShowsTheWholePath() {
 	assertTrue "the file" "grep -q '^ *Return-Path: <alice@example.com>' $T/demo"
 }
 
+testReadmeCountsTheTrustedLines() {
+	local lines files count rows=0 file
+	while IFS='|' read -r _ lines files _; do
+		count=0
+		for file in ${files//,/}; do
+			count=$((count + $(wc -l <"$TOP/smtp-stdio/$file.c")))
+		done
+		assertTrue "$files: $count" "[ $((lines - count)) -lt 40 -a $((count - lines)) -lt 40 ]"
+		rows=$((rows + 1))
+	done < <(sed -n '/^| lines | files/,/^$/{/^| [0-9]/p;}' "$TOP/README.md")
+	assertEquals "rows" 6 $rows
+	assertEquals "every file of the monitor is there" "$(sed -n '/^MONITOR = /,/[^\\]$/p' "$TOP/Makefile" | grep -o 'smtp-stdio/[a-z-]*' |
+		cut -d/ -f2 | sort)" "$(sed -n '/^| lines | files/,/^$/{/^| [0-9]/p;}' "$TOP/README.md" | cut -d'|' -f3 | tr -d ',' | tr ' ' '\n' |
+		grep -v '^$\|identity\|^main$\|^config$\|^peer$\|^endpoint$\|^request$\|^utf8$' | sort)"
+}
+
 testNothingLiesBesideWhatTheReadmeNames() {
 	git -C "$TOP" rev-parse 2>"$T/git.log" || { skip "this is no git tree: $(head -n 1 "$T/git.log")"; return 0; }
 	assertEquals ".ci .clang-format .gitignore LICENSE Makefile README.md deliver sandbox smtp-stdio tests units" \
