@@ -19,7 +19,7 @@ place_facts(const struct place *place, const char *address, struct facts *facts)
 	(void)snprintf(whole, sizeof whole, "%s@%s", facts->local, facts->domain);
 	facts->recipient = whole;
 	if (place != NULL) {
-		facts->user = place->user;
-		facts->home = place->home;
+		facts->user = place->user[0] != 0 ? place->user : NULL;
+		facts->home = place->home[0] != 0 ? place->home : NULL;
 	}
 }

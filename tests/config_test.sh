@@ -590,7 +590,6 @@ testDeliverCommandHearsWhomItIsForAndReadsTheMessage() {
 		DOMAIN=x.test
 		EXT=
 		EXTENSION=
-		HOME=
 		HOST=x.test
 		HOSTNAME=mx.test
 		LOCAL=ann+tag
