@@ -5,7 +5,8 @@
 . "$TOP/tests/deliver_lib.sh"
 
 D=$T/d
-PATH_LIBRARIES=$PARTS/usr/lib:$PARTS/usr/lib/x86_64-linux-gnu:$PARTS/lib/x86_64-linux-gnu:$PARTS/usr/lib/dovecot
+# Where the owner of the mailboxes finds the others' programs: a clone may be where nobody else may look.
+PEERS=$T/peers
 
 setUp() {
 	rm -rf "$D"
@@ -574,25 +575,30 @@ testTakingBackFindsTheNameThatTellsTheSize() {
 
 # ---- beside the others ------------------------------------------------------------------------------
 
+# peer FILE PACKAGE || return 0 -- the programs of others are there.
+peer() {
+	part "$@" || return
+	[ -d "$PEERS" ] || { mkdir "$PEERS" && cp -a "$PARTS/usr" "$PARTS/lib" "$PEERS"; }
+}
+
 with_libraries() {
-	LD_LIBRARY_PATH=$PATH_LIBRARIES "$@"
+	LD_LIBRARY_PATH=$PEERS/usr/lib:$PEERS/usr/lib/x86_64-linux-gnu:$PEERS/lib/x86_64-linux-gnu:$PEERS/usr/lib/dovecot "$@"
 }
 
 maildirmake() {
-	with_libraries owner "$PARTS/usr/bin/maildirmake.maildrop" "$@"
+	with_libraries owner "$PEERS/usr/bin/maildirmake.maildrop" "$@"
 }
 
 testMaildropAndDeliverKeepOneQuota() {
 	need_root || return 0
-	part usr/bin/maildrop maildrop || return 0
+	peer usr/bin/maildrop maildrop || return 0
 	local i
 	rm -rf M
 	maildirmake M && maildirmake -q 230S,100C M && maildirmake -f sub M || fail "maildirmake"
-	chmod 755 "$O" "$PARTS" 2>/dev/null
 	printf 'to "%s/M"\n' "$D" >rc && chown 2001 rc && chmod 600 rc
 	maildrop() {
 		with_libraries with_users setpriv --reuid=2001 --regid=2001 --clear-groups \
-			"$PARTS/usr/bin/maildrop" "$D/rc" <"$T/short" 2>>maildrop.log
+			"$PEERS/usr/bin/maildrop" "$D/rc" <"$T/short" 2>>maildrop.log
 	}
 	for i in 1 2 3; do
 		deliver M/ <"$T/short" && maildrop && deliver -e sub M/ <"$T/short" || fail "turn $i: $(cat maildrop.log)"
@@ -613,11 +619,11 @@ testMaildropAndDeliverKeepOneQuota() {
 
 testDovecotAndDeliverKeepOneQuota() {
 	need_root || return 0
-	part usr/lib/dovecot/dovecot-lda dovecot-core || return 0
+	peer usr/lib/dovecot/dovecot-lda dovecot-core || return 0
 	cat >dovecot.conf <<-C
 		base_dir = $D/run
 		mail_location = maildir:$D/M
-		mail_plugin_dir = $PARTS/usr/lib/dovecot/modules
+		mail_plugin_dir = $PEERS/usr/lib/dovecot/modules
 		mail_plugins = quota
 		plugin {
 		  quota = maildir:User quota
@@ -629,8 +635,8 @@ testDovecotAndDeliverKeepOneQuota() {
 		first_valid_uid = 1
 	C
 	lda() {
-		with_libraries owner env USER=alice HOME="$D" "$PARTS/usr/bin/doveconf" -c "$D/dovecot.conf" \
-			-f service=lda -e "$PARTS/usr/lib/dovecot/dovecot-lda" -e <"$T/short" >>lda.log 2>&1
+		with_libraries owner env USER=alice HOME="$D" "$PEERS/usr/bin/doveconf" -c "$D/dovecot.conf" \
+			-f service=lda -e "$PEERS/usr/lib/dovecot/dovecot-lda" -e <"$T/short" >>lda.log 2>&1
 	}
 	limits 100S,10C '0 0'
 	deliver M/ <"$T/short" && lda && deliver M/ <"$T/short" && lda || fail "$(cat lda.log)"
