@@ -592,10 +592,11 @@ testPolicydSpf() {
 		sed "s|/run/policyd-spf|$T/s|; s|policyd-spf\$|/usr/bin/python3 $PARTS/usr/bin/policyd-spf $T/spf.conf|")
 	assertContains "$command" "$command" "-l $T/s --accept"
 	unshare -nm --propagation private sh -c "ip link set lo up && mount --bind '$T/resolv.conf' /etc/resolv.conf &&
-		{ python3 '$T/names.py' & exec $command; }" >"$T/spf.log" 2>&1 &
+		{ python3 '$T/names.py' & echo \$! >'$T/names.pid'; exec $command; }" >"$T/spf.log" 2>&1 &
 	pid=$!
 	PIDS+=("$pid")
 	wait_for test -S "$T/s" -a -e "$T/names" || fail "$(cat "$T/spf.log")"
+	PIDS+=("$(cat "$T/names.pid")")
 	SAYING='who may send'
 	check
 	says 0 "$(grep "^check-policy: $SERVER: not done: action=prepend Received-SPF: Pass " out)"
@@ -611,7 +612,7 @@ testPolicydSpf() {
 	FACTS+=(CLIENT_ADDRESS=127.0.0.2)
 	check
 	assertEquals 0 "$STATUS"
-	kill "$pid"
+	kill "$pid" "$(cat "$T/names.pid")"
 	wait "$pid" 2>/dev/null || :
 }
 
