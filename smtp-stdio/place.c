@@ -5,6 +5,14 @@
 #include <string.h>
 
 void
+place_small(char *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+	out[len] = 0;
+}
+
+void
 place_facts(const struct place *place, const char *address, struct facts *facts)
 {
 	static char whole[MAILBOX_MAX + 1], local[LOCAL_MAX + 1];

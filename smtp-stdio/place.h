@@ -37,6 +37,9 @@ struct place {
 	size_t name;
 };
 
+/* Copy `len` octets in small letters, as far as ASCII goes, and end them. */
+void place_small(char *out, const char *text, size_t len);
+
 /*
  * Fill in what a program is told of a recipient, whose address the client wrote so: with its place, or,
  * if it has several, NULL.  Stands until the next call.

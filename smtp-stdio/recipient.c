@@ -119,6 +119,17 @@ is_local(const char *address, const char *name)
 	return len == strlen(name) && strncasecmp(address, name, len) == 0;
 }
 
+/* With the domain behind it if it has none.  False if it is too long. */
+static bool
+complete(char out[MAILBOX_MAX + 1], const char *address, const char *domain)
+{
+	bool bare = strchr(address, '@') == NULL;
+	int n =
+	    snprintf(out, MAILBOX_MAX + 1, "%s%s%s", address, bare ? "@" : "", bare ? domain : "");
+
+	return n >= 0 && n <= MAILBOX_MAX;
+}
+
 /* What the administrator must mend, and where. */
 static enum verdict
 wrong(struct search *s, const char *path, unsigned line, const char *why)
@@ -143,15 +154,6 @@ no_room(struct search *s)
 	return VERDICT_LATER;
 }
 
-/* In small letters, as far as ASCII goes. */
-static void
-copy_small(char *out, const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
-	out[len] = 0;
-}
-
 /* The next free place, for a name; NULL if there is none. */
 static struct place *
 next_place(struct search *s, const char *address)
@@ -160,10 +162,18 @@ next_place(struct search *s, const char *address)
 		return NULL;
 	struct place *place = &s->places->at[s->places->count];
 	const char *domain = domain_of(s, address);
-	copy_small(place->domain, domain, strlen(domain));
-	copy_small(place->local, address, local_len(address));
+	place_small(place->domain, domain, strlen(domain));
+	place_small(place->local, address, local_len(address));
 	place->user[0] = place->extension[0] = 0;
 	return place;
+}
+
+/* The next place is taken if it was found. */
+static enum verdict
+count_in(struct search *s, enum verdict verdict)
+{
+	s->places->count += verdict == VERDICT_YES;
+	return verdict;
 }
 
 static enum verdict
@@ -182,8 +192,7 @@ add_user(struct search *s, const char *address)
 	if (verdict == VERDICT_NEVER &&
 	    (is_local(address, "postmaster") || is_local(address, "root")))
 		verdict = users_postmaster(s->config, place, s->text);
-	s->places->count += verdict == VERDICT_YES;
-	return verdict;
+	return count_in(s, verdict);
 }
 
 /* For what no user has: users_find() knows a user's. */
@@ -210,8 +219,7 @@ add_forward(struct search *s, const char *address)
 	place->kind = PLACE_FORWARD;
 	set_extension(s, place, s->names[0].text);
 	(void)strcpy(place->text, address); /* NEW_PATH_MAX at most */
-	s->places->count += verdict == VERDICT_YES;
-	return verdict;
+	return count_in(s, verdict);
 }
 
 /* It runs as the owner of the file that names it: who can write there can do what it does. */
@@ -227,8 +235,7 @@ add_command(
 	place->kind = PLACE_COMMAND;
 	set_extension(s, place, address);
 	(void)strcpy(place->text, command); /* ALIAS_TARGET_MAX at most */
-	s->places->count += verdict == VERDICT_YES;
-	return verdict;
+	return count_in(s, verdict);
 }
 
 /* Who owns the file that names it may have mail put into no files but their own: root may. */
@@ -244,8 +251,7 @@ add_file(struct search *s, const char *address, const struct target *target,
 	if (verdict == VERDICT_YES && entry->owner != 0 && entry->owner != place->uid)
 		return wrong(s, s->config->text[KEY_ALIASES], target->line,
 		    "a file of another user than this one's owner");
-	s->places->count += verdict == VERDICT_YES;
-	return verdict;
+	return count_in(s, verdict);
 }
 
 /* ---- aliases ------------------------------------------------------------------------------- */
@@ -271,10 +277,7 @@ add_name(struct search *s, size_t parent, const char *target, unsigned line, boo
 
 	if (s->count == NAMES_MOST)
 		return "too many names";
-	int n = snprintf(name->text, sizeof name->text, "%s%s%s", target,
-	    strchr(target, '@') == NULL ? "@" : "",
-	    strchr(target, '@') == NULL ? domain_of(s, s->names[parent].text) : "");
-	if (n < 0 || (size_t)n >= sizeof name->text)
+	if (!complete(name->text, target, domain_of(s, s->names[parent].text)))
 		return "a name that is too long";
 	name->parent = parent;
 	name->line = line;
@@ -423,8 +426,7 @@ missing(struct search *s, const struct name *name)
 
 	if (place != NULL && is_local(s->names[0].text, "postmaster")) {
 		enum verdict verdict = users_postmaster(s->config, place, s->text);
-		s->places->count += verdict == VERDICT_YES;
-		return verdict;
+		return count_in(s, verdict);
 	}
 	bool loop = name->exact && is_above(s, name->parent, name->text);
 	(void)snprintf(why, sizeof why, "%s: %s", name->text,
@@ -506,8 +508,7 @@ recipient_find(
 	s.count = 1;
 	places->count = 0;
 	users_begin();
-	(void)snprintf(s.names[0].text, sizeof s.names[0].text, "%s%s%s", address,
-	    strchr(address, '@') == NULL ? "@" : "", strchr(address, '@') == NULL ? s.domain : "");
+	(void)complete(s.names[0].text, address, s.domain); /* recipient_rule has seen its length */
 	if (!is_served(config, domain_of(&s, s.names[0].text))) {
 		*text = no_relay;
 		return VERDICT_NEVER;

@@ -264,10 +264,7 @@ fits_command(const struct config *config, const struct place *place)
 static void
 set_user(struct place *place, const char *local, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		place->user[i] =
-		    local[i] >= 'A' && local[i] <= 'Z' ? (char)(local[i] - 'A' + 'a') : local[i];
-	place->user[len] = 0;
+	place_small(place->user, local, len);
 	(void)strcpy(place->extension, local[len] != 0 ? local + len + 1 : "");
 }
 
