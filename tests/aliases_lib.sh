@@ -10,19 +10,11 @@ FORWARDER=daemon
 
 # A command that stands where sendmail stands: notes how it was called, and ends as $T/sent/end says.
 mkdir "$T/sent"
-cat >"$T/sent/run" <<'END'
-#!/bin/sh
-here=${0%/*}
-box=${here%/*}/box
-tr '\0' '\n' <"/proc/$$/environ" | LC_ALL=C sort >"$box/environment"
-printf '<%s>\n' "$@" >"$box/arguments"
-id -u >"$box/uid"
-id -G >"$box/groups"
+noting "$T/sent/run" <<'END'
 pwd >"$box/directory"
 cat >"$box/message"
 . "$here/end"
 END
-chmod 755 "$T/sent/run"
 
 setUp() {
 	local n=2000 user

@@ -11,20 +11,12 @@ OWNER=$(id -u)
 # A command that stands where deliver stands: does what the files in $T/mda say, and notes in $BOX
 # how it was called.  (It takes its directory from its own name: its environment is clean.)
 mkdir "$T/mda"
-cat >"$T/mda/run" <<'EOF'
-#!/bin/sh
-here=${0%/*}
-box=${here%/*}/box
-tr '\0' '\n' <"/proc/$$/environ" | LC_ALL=C sort >"$box/environment"
-printf '<%s>\n' "$@" >"$box/arguments"
-id -u >"$box/uid"
-id -G >"$box/groups"
+noting "$T/mda/run" <<'EOF'
 [ ! -e "$here/output" ] || cat "$here/output"
 cat >"$box/message"
 [ ! -e "$here/end" ] || . "$here/end"
 exit "$(cat "$here/status")"
 EOF
-chmod 755 "$T/mda/run"
 
 # A client that says what standard input holds, keeps the connection open, and notes what it hears
 # and how many milliseconds it took until the server closed.

@@ -140,3 +140,19 @@ errors() {
 state() {
 	if [ -e "$1" ]; then stat -c %s "$1"; sha256sum <"$1"; else echo absent; fi
 }
+
+# noting FILE -- FILE becomes a command that first notes how it was called, in the directory "box" beside
+# its own ($box; its own is $here), and then does what standard input says.
+noting() {
+	cat >"$1" <<-'END'
+		#!/bin/sh
+		here=${0%/*}
+		box=${here%/*}/box
+		tr '\0' '\n' <"/proc/$$/environ" | LC_ALL=C sort >"$box/environment"
+		printf '<%s>\n' "$@" >"$box/arguments"
+		id -u >"$box/uid"
+		id -G >"$box/groups"
+	END
+	cat >>"$1"
+	chmod 755 "$1"
+}
