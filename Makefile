@@ -156,6 +156,11 @@ soak:     ## run 100,000 sessions by one smtp-listen, and see what they leave be
 	@$(MAKE) -s --no-print-directory all
 	@tests/soak
 
+torture:  ## faults, power cuts, bad disks and a day's load (PARTS="calls power" does those two)
+	@tests/need check
+	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe
+	@tests/torture/run $(PARTS)
+
 dev:      ## build with -Werror and sanitizers into .build/dev
 	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= \
 	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
@@ -204,6 +209,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench soak dev install uninstall deb clean help .FORCE
+.PHONY: all demo serve check fuzz bench soak torture dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))
