@@ -211,13 +211,23 @@ hear(const struct job *job)
 	return orphaned ? 0 : heard;
 }
 
+/* The word is there already: the other end has only this mailbox to think of. */
+static bool
+was_said(const struct job *job, char want)
+{
+	char heard = 0;
+
+	return recv(job->hand, &heard, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && heard == want;
+}
+
 /* With -c: say how far this delivery came, and go on only when the other end says so. */
 static void
 agree(const struct job *job, char say, char want)
 {
 	if (orphaned)
 		give_up(job, FAULT_ORPHANED, 0, job->paths[0]);
-	if (job->hand < 0 || (write(job->hand, &say, 1) == 1 && hear(job) == want))
+	if (job->hand < 0 || was_said(job, want) ||
+	    (write(job->hand, &say, 1) == 1 && hear(job) == want))
 		return;
 	give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
 }
@@ -322,6 +332,21 @@ write_all(const struct job *job, const void *octets, size_t len, const char **pa
 	return FAULT_NONE;
 }
 
+/* The next octets of the message.  With -c a file is read from its start, whatever its offset: who
+   gave it to several delivers does not want one to move the place of another in it. */
+static ssize_t
+take(const struct job *job, unsigned char block[BLOCK], off_t at)
+{
+	ssize_t got = -1;
+
+	errno = ESPIPE;
+	if (job->hand >= 0)
+		got = pread(STDIN_FILENO, block, BLOCK, at);
+	if (got < 0 && errno == ESPIPE)
+		got = read(STDIN_FILENO, block, BLOCK);
+	return got;
+}
+
 static enum fault
 copy(const struct job *job, struct message *m, const char **path)
 {
@@ -329,13 +354,14 @@ copy(const struct job *job, struct message *m, const char **path)
 	struct message_piece piece;
 	char line[ADDRESS_MAX + 32];
 	enum fault fault;
+	off_t at = 0;
 	size_t n;
 
 	for (size_t turn = 0; (n = message_top(m, turn, line, sizeof line)) > 0; turn++)
 		if ((fault = write_all(job, line, n, path)) != FAULT_NONE)
 			return fault;
 	for (;;) {
-		ssize_t got = read(STDIN_FILENO, block, sizeof block);
+		ssize_t got = take(job, block, at);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {
@@ -344,8 +370,9 @@ copy(const struct job *job, struct message *m, const char **path)
 		}
 		if (got == 0)
 			break;
-		for (size_t at = 0; at < (size_t)got;) {
-			at += message_step(m, block + at, (size_t)got - at, &piece);
+		at += got;
+		for (size_t done = 0; done < (size_t)got;) {
+			done += message_step(m, block + done, (size_t)got - done, &piece);
 			if ((fault = write_all(job, piece.octets, piece.len, path)) != FAULT_NONE)
 				return fault;
 		}

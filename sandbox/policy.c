@@ -21,6 +21,7 @@ static const char *const session[] = {
 static const char *const deliver[] = {
     /* the message, standard error and the handshake descriptor */
     "read",
+    "pread64",
     "recvfrom", /* a look at the handshake's next octet, which stays there for the guard */
     "write",
     "writev", /* musl's stderr writes by writev */

@@ -102,6 +102,13 @@ sort(struct place **places, size_t count)
 	}
 }
 
+void
+commit_locate(struct place *places, size_t count)
+{
+	for (size_t i = 0; i < count && count > 1; i++)
+		users_locate(&places[i]);
+}
+
 bool
 commit_same_mailbox(const struct place *a, const struct place *b)
 {
@@ -254,6 +261,13 @@ tell(const struct job *job, const struct copy *copy, struct environment *environ
 	environment_make(environment, &facts);
 }
 
+/* Nothing else has to be waited for, so what a helper will hear can be said before it asks. */
+static bool
+is_alone(const struct job *job)
+{
+	return job->count == 1 && job->foreign.count == 0;
+}
+
 static bool
 start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
@@ -279,6 +293,7 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 					       : "/",
 	    .rest = place->kind == PLACE_COMMAND, /* a sendmail may send in the background */
 	    .handshake = mailbox && purpose == DELIVER,
+	    .word = is_alone(job) ? SAY_COMMIT : 0,
 	    .gentle = mailbox};
 	if (spawn(&copy->helper, &order))
 		return true;
@@ -353,13 +368,6 @@ take_back(const struct job *job, const struct copy *killed, int64_t deadline)
 		    copy.places[0]->text);
 }
 
-/* Nothing else has to be waited for, so what a helper will hear can be said at its start. */
-static bool
-is_alone(const struct job *job)
-{
-	return job->count == 1 && job->foreign.count == 0;
-}
-
 /* Start one helper after another, each when the one before has staged. */
 static bool
 stage_all(struct job *job)
@@ -371,9 +379,7 @@ stage_all(struct job *job)
 		if (!start(job, copy, DELIVER))
 			return false;
 		job->running++;
-		if (is_alone(job) && !spawn_say(&copy->helper, SAY_COMMIT, job->deadline))
-			return false;
-		if (!spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
+		if (!is_alone(job) && !spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
 			return false;
 	}
 	return true;
@@ -443,8 +449,7 @@ keep_all(struct job *job, struct answer *answer)
 	answer_set(answer, VERDICT_YES, "");
 	for (size_t i = 0; i < job->count; i++) {
 		struct copy *copy = &job->copies[i];
-		bool kept = spawn_hear(&copy->helper, HEAR_KEPT, deadline);
-		spawn_end(&copy->helper, deadline, &one);
+		bool kept = spawn_end_saying(&copy->helper, HEAR_KEPT, deadline, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
 		kept = kept || (copy->helper.killed && is_maildir(copy->places[0]));
 		if (kept)

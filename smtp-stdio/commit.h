@@ -18,11 +18,14 @@ struct envelope {
 	const struct facts *facts;                /* without a recipient, for a command */
 	const char (*addresses)[MAILBOX_MAX + 1]; /* as the client wrote them */
 	struct place **places; /* where it goes, each for one of these; put in another order */
-	size_t count;          /* at least 1 */
+	size_t count;          /* at least 1; where it is more, commit_locate() has seen them */
 	unsigned message;      /* how many this process has seen; makes names unique */
 };
 
-/* Two places are one mailbox, whatever paths lead there. */
+/* Find out which mailboxes these are, if they are several.  One alone is compared with nothing. */
+void commit_locate(struct place *places, size_t count);
+
+/* Two places are one mailbox, whatever paths lead there.  commit_locate() has seen both. */
 bool commit_same_mailbox(const struct place *a, const struct place *b);
 
 /*

@@ -30,8 +30,8 @@ struct place {
 	/* A mailbox's path for deliver(8); the text of an alias's command, or "" for DeliverCommand;
 	   the address that is forwarded to. */
 	char text[PATH_OCTETS];
-	/* Of a mailbox: the directory that it lies in, if `inode` is not 0, and where in `text` its name
-	   there begins.  Whatever paths lead to a mailbox, these are the same. */
+	/* Of a mailbox, if `inode` is not 0 (users_locate()): the directory that it lies in, and where in
+	   `text` its name there begins.  Whatever paths lead to a mailbox, these are the same. */
 	dev_t device;
 	ino_t inode;
 	size_t name;

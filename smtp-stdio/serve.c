@@ -615,6 +615,7 @@ finish_message(struct monitor *m, const struct request *request)
 		log_error("message %s cannot be sealed: %s", m->id, strerror(errno));
 		m->failed = true;
 	}
+	commit_locate(m->places, m->places_count);
 	if (passes_filters(m))
 		return true;
 	for (size_t i = 0; i < m->count; i++) {

@@ -88,21 +88,24 @@ close_pair(int pair[2])
 }
 
 /* The message from its start, by a descriptor that shares no offset with another helper's: one
-   recipient must not be able to move another's place in it. */
+   recipient must not be able to move another's place in it.  deliver has no use for the offset, and
+   need not wait for /proc. */
 __attribute__((noinline)) static int /* none of its variables stands in the frame of vfork */
-reopen(int message)
+reopen(const struct spawn_order *order)
 {
 	char name[32] = "/dev/null";
 
-	if (message >= 0)
-		(void)snprintf(name, sizeof name, "/proc/self/fd/%d", message);
+	if (order->message >= 0 && order->handshake)
+		return fcntl(order->message, F_DUPFD_CLOEXEC, 0);
+	if (order->message >= 0)
+		(void)snprintf(name, sizeof name, "/proc/self/fd/%d", order->message);
 	return open(name, O_RDONLY | O_CLOEXEC);
 }
 
 static bool
 start(struct helper *helper, const struct spawn_order *order, int says, int hand)
 {
-	int message = reopen(order->message);
+	int message = reopen(order);
 	if (message < 0)
 		return false;
 	/* Once the child is the recipient's, the recipient may stop it, and vfork has no deadline. */
@@ -120,6 +123,13 @@ start(struct helper *helper, const struct spawn_order *order, int says, int hand
 	return true; /* without a pidfd its end is seen on `says` */
 }
 
+static bool
+shake_hands(int hand[2], char word)
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) == 0 &&
+	       (word == 0 || send(hand[0], &word, 1, MSG_NOSIGNAL) == 1);
+}
+
 bool
 spawn(struct helper *helper, const struct spawn_order *order)
 {
@@ -130,7 +140,7 @@ spawn(struct helper *helper, const struct spawn_order *order)
 	helper->rest = order->rest;
 	helper->said_len = 0;
 	if (pipe2(says, O_CLOEXEC) < 0 || fcntl(says[0], F_SETFL, O_NONBLOCK) < 0 ||
-	    (order->handshake && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) < 0) ||
+	    (order->handshake && !shake_hands(hand, order->word)) ||
 	    !start(helper, order, says[1], hand[1])) {
 		int why = errno;
 		close_pair(says);
@@ -351,6 +361,17 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	else
 		answer_set(answer, meaning.verdict, own ? helper->said : meaning.text);
 	helper->said[line] = end;
+}
+
+bool
+spawn_end_saying(struct helper *helper, char want, int64_t deadline, struct answer *answer)
+{
+	char heard = 0;
+
+	(void)attend(helper, helper->pidfd, -1, deadline);
+	bool said = recv(helper->hand, &heard, 1, MSG_DONTWAIT) == 1 && heard == want;
+	spawn_end(helper, deadline, answer);
+	return said;
 }
 
 const char *

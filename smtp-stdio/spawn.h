@@ -38,7 +38,8 @@ struct spawn_order {
 	int message;           /* the helper's standard input, from its start; -1: it has none */
 	int output;            /* its standard output; -1: that is what it says, like its errors */
 	bool rest;             /* at its end, end what it started and left behind */
-	bool handshake;
+	bool handshake;        /* and what is said by it before the helper asks; 0: nothing */
+	char word;
 	bool gentle; /* deliver: it undoes its work when it is hung up on, and is never killed */
 };
 
@@ -68,6 +69,10 @@ void spawn_call_off(struct helper *helper);
  * enhanced code of that class, becomes the text; otherwise a fixed one that begins with such a code.
  */
 void spawn_end(struct helper *helper, int64_t deadline, struct answer *answer);
+
+/* spawn_end(), but the handshake stays open until the end or the deadline; and whether the octet was
+   said by it. */
+bool spawn_end_saying(struct helper *helper, char want, int64_t deadline, struct answer *answer);
 
 /* All that it said, its lines joined by slashes. */
 const char *spawn_said(const struct helper *helper, char text[HELPER_SAYS_MAX + 1]);

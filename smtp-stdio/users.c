@@ -166,16 +166,15 @@ directory_of(char dir[PATH_OCTETS], const char *path)
 	return n;
 }
 
-/* Which mailbox it is.  As its user, who may be the only one to see it. */
-static void
-locate(struct place *place)
+void
+users_locate(struct place *place)
 {
 	char dir[PATH_OCTETS];
 	struct stat st;
 
+	if (place->kind != PLACE_MAILBOX)
+		return;
 	place->name = directory_of(dir, place->text);
-	place->device = 0;
-	place->inode = 0;
 	if (identity_stat(place->uid, dir, &st) < 0)
 		return;
 	place->device = st.st_dev;
@@ -239,11 +238,10 @@ equip(const struct config *config, struct place *place, const char **text)
 	const char *name = config->text[KEY_MAIL_GROUP];
 
 	place->kind = PLACE_MAILBOX;
+	place->inode = 0;
 	if (config->text[KEY_DELIVER_COMMAND] != NULL) {
 		place->kind = PLACE_COMMAND;
 		place->text[0] = 0;
-	} else {
-		locate(place);
 	}
 	if (name == NULL || geteuid() != 0 || identity_group(name, &place->extra) == IDENTITY_FOUND)
 		return VERDICT_YES;
@@ -315,14 +313,12 @@ enum verdict
 users_path(struct place *place, const char *path, const char **text)
 {
 	place->kind = PLACE_MAILBOX;
+	place->inode = 0;
 	place->extra = (gid_t)-1;
 	place->home[0] = 0;
 	_Static_assert(ALIAS_TARGET_MAX < PATH_OCTETS, "it fits");
 	(void)strcpy(place->text, path);
-	enum verdict verdict = find_owner(place, text);
-	if (verdict == VERDICT_YES)
-		locate(place);
-	return verdict;
+	return find_owner(place, text);
 }
 
 enum verdict

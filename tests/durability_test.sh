@@ -358,7 +358,7 @@ testStoppedDeliverIsEndedAtItsTimeout() {
 	for mailbox in M/ box; do
 		users $mailbox
 		at=fsync:signal=STOP:when=1
-		[ $mailbox = M/ ] || at=write:signal=STOP:when=2
+		[ $mailbox = M/ ] || at=recvfrom:signal=STOP:when=1
 		as_deliver "case \$* in *' -x '*) exec $BIN/deliver \"\$@\" ;; esac" \
 			"exec strace -DDD -f -o /dev/null -e inject=$at $BIN/deliver \"\$@\""
 		begin=$SECONDS
