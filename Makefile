@@ -45,22 +45,25 @@ HARDEN += $(call has,-fzero-call-used-regs=used-gpr) # less left over for a gadg
 HARDEN += -fno-delete-null-pointer-checks -fno-strict-overflow # no check is optimised away
 HARDEN += -U_FORTIFY_SOURCE $(FORTIFY)             # glibc checks lengths; musl has no such thing
 SMALL := -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
-HARDEN_LD := -Wl,-z,relro,-z,now                   # relocated data is read only from the start
-HARDEN_LD += -Wl,-z,noexecstack,-z,text            # no code on the stack, none patched
-HARDEN_LD += -Wl,-z,separate-code                  # nothing but code is executable
+HARDEN_LD := -Wl,-z,noexecstack,-z,text            # no code on the stack, none patched
 HARDEN_LD += -Wl,--gc-sections                     # what nobody calls is not there
+PROTECT   := -Wl,-z,relro,-z,now                   # relocated data is read only from the start
+PROTECT   += -Wl,-z,separate-code                  # nothing but code is executable
 
 ifneq ($(MUSL),)
 # musl-gcc's own -static-pie makes a dynamic program without saying so; this makes a static one.
-# Nor does musl-gcc see the kernel's headers.
+# Nor does musl-gcc see the kernel's headers.  The start of a static program makes no relocated data
+# read only.  Two segments are mapped sooner than four, and small variables that share their pages
+# are fewer pages: together 36 us of a session's 950.
+COMPACT  = -Wl,-z,norelro,-z,noseparate-code,--sort-section=alignment
 TRIPLET := $(shell $(CC) -print-multiarch)
 CRT      = $(or $(wildcard /usr/lib/$(TRIPLET:gnu=musl)),/usr/lib/musl/lib)
 CPPHOST  = -idirafter /usr/include -idirafter /usr/include/$(TRIPLET)
-LINK     = $(CC) $(LDFLAGS) -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(HARDEN_LD) \
+LINK     = $(CC) $(LDFLAGS) -static -nostartfiles -Wl,-pie,--no-dynamic-linker $(HARDEN_LD) $(COMPACT) \
 	$(CRT)/rcrt1.o $(CRT)/crti.o $(1) $(CRT)/crtn.o
 else
 PIE      = -static-pie
-LINK     = $(CC) $(CFLAGS) $(PIE) $(LDFLAGS) $(HARDEN_LD) $(1)
+LINK     = $(CC) $(CFLAGS) $(PIE) $(LDFLAGS) $(HARDEN_LD) $(PROTECT) $(1)
 endif
 
 CPPFLAGS_ALL = -D_GNU_SOURCE -DDELIVER_PATH='"$(bindir)/deliver"' \
@@ -106,7 +109,7 @@ $O/obj/%.o: %.c $O/flags
 
 $B/smtp-listen: $(patsubst %,$O/listen/%.o,$(LISTEN))
 	@mkdir -p $B
-	$Q$(LISTENCC) $(CFLAGS) -pie $(LDFLAGS) $(HARDEN_LD) -Wl,--as-needed $^ -lsystemd -o $@
+	$Q$(LISTENCC) $(CFLAGS) -pie $(LDFLAGS) $(HARDEN_LD) $(PROTECT) -Wl,--as-needed $^ -lsystemd -o $@
 $O/listen/%.o: %.c $O/flags | $O/libsystemd
 	@mkdir -p $(@D)
 	$Q$(LISTENCC) $(FLAGS) -c -o $@ $<
@@ -124,8 +127,8 @@ $O/compile: sandbox/compile.c sandbox/policy.c sandbox/policy.h | $O/flags
 # Objects of another compiler or other flags are made anew.
 $O/flags: .FORCE
 	@mkdir -p $O
-	@echo '$(LISTENCC): $(subst ','\'',$(COMPILE))' | cmp -s - $@ || \
-	  echo '$(LISTENCC): $(subst ','\'',$(COMPILE))' >$@
+	@echo '$(LISTENCC): $(subst ','\'',$(COMPILE) $(LINK) $(PROTECT))' | cmp -s - $@ || \
+	  echo '$(LISTENCC): $(subst ','\'',$(COMPILE) $(LINK) $(PROTECT))' >$@
 
 demo:     ## one message through the real thing, from the connection to the mailbox
 	@tests/need demo

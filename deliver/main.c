@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
@@ -33,6 +35,7 @@ enum {
 	HAND = 3, /* where the descriptor of -c is moved to */
 	SAY_STAGED = 's',
 	HEAR_COMMIT = 'c',
+	HEAR_ALONE = 'a', /* in place of 'c' and 'k' */
 	SAY_VISIBLE = 'v',
 	HEAR_KEEP = 'k',
 	SAY_KEPT = 'd',
@@ -211,25 +214,45 @@ hear(const struct job *job)
 	return orphaned ? 0 : heard;
 }
 
-/* The word is there already: the other end has only this mailbox to think of. */
-static bool
-was_said(const struct job *job, char want)
-{
-	char heard = 0;
-
-	return recv(job->hand, &heard, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && heard == want;
-}
-
 /* With -c: say how far this delivery came, and go on only when the other end says so. */
 static void
 agree(const struct job *job, char say, char want)
 {
 	if (orphaned)
 		give_up(job, FAULT_ORPHANED, 0, job->paths[0]);
-	if (job->hand < 0 || was_said(job, want) ||
-	    (write(job->hand, &say, 1) == 1 && hear(job) == want))
+	if (job->hand < 0 || (write(job->hand, &say, 1) == 1 && hear(job) == want))
 		return;
 	give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
+}
+
+/* The other end has nothing else to think of and said so beforehand: nothing is asked. */
+static bool
+is_alone(const struct job *job)
+{
+	char heard = 0;
+
+	return job->hand >= 0 && recv(job->hand, &heard, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+	       heard == HEAR_ALONE;
+}
+
+/* It may have thought better of it since: then it has hung up.  An error is as good as that. */
+static bool
+was_called_off(const struct job *job)
+{
+	struct pollfd fd = {job->hand, POLLRDHUP, 0};
+	const struct timespec at_once = {0};
+
+	return ppoll(&fd, 1, &at_once, NULL) != 0;
+}
+
+/* Visible and durable in every mailbox: may it stay? */
+static void
+agree_to_keep(const struct job *job)
+{
+	if (!is_alone(job))
+		agree(job, SAY_VISIBLE, HEAR_KEEP);
+	else if (orphaned || was_called_off(job))
+		give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
 }
 
 static void
@@ -311,7 +334,7 @@ guard(struct job *job)
 		_exit(WEXITSTATUS(status));
 	/* The writer was killed.  Once all was visible the word is the other end's. */
 	if (job->boxes[0].visible && !job->boxes[0].kept)
-		agree(job, SAY_VISIBLE, HEAR_KEEP); /* said again, should it not have been said */
+		agree_to_keep(job); /* asked again, should it not have been asked */
 	if (!job->boxes[0].visible)
 		give_up(job, FAULT_KILLED, 0, job->paths[0]);
 	keep_all(job);
@@ -420,15 +443,17 @@ take_word(const struct job *job)
 static void
 finish(const struct job *job)
 {
-	agree(job, SAY_STAGED, HEAR_COMMIT);
-	take_word(job);
+	if (!is_alone(job)) {
+		agree(job, SAY_STAGED, HEAR_COMMIT);
+		take_word(job);
+	}
 	for (size_t i = 0; i < job->count; i++) {
 		enum fault fault = mailbox_commit(&job->boxes[i]);
 		if (fault != FAULT_NONE)
 			give_up(job, fault, errno, job->paths[i]);
 	}
 	job->boxes[0].visible = true;
-	agree(job, SAY_VISIBLE, HEAR_KEEP);
+	agree_to_keep(job);
 	job->boxes[0].kept = true; /* from here on nobody takes anything back */
 	take_word(job);
 	const char kept = SAY_KEPT;

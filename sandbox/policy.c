@@ -23,6 +23,7 @@ static const char *const deliver[] = {
     "read",
     "pread64",
     "recvfrom", /* a look at the handshake's next octet, which stays there for the guard */
+    "ppoll",    /* whether its other end is open still */
     "write",
     "writev", /* musl's stderr writes by writev */
     "close",

@@ -22,6 +22,7 @@ enum {
 	/* what a helper says and hears: deliver(8), -c */
 	HEAR_STAGED = 's',
 	SAY_COMMIT = 'c',
+	SAY_ALONE = 'a', /* in place of 'c' and 'k' */
 	HEAR_VISIBLE = 'v',
 	SAY_KEEP = 'k',
 	HEAR_KEPT = 'd',
@@ -261,7 +262,7 @@ tell(const struct job *job, const struct copy *copy, struct environment *environ
 	environment_make(environment, &facts);
 }
 
-/* Nothing else has to be waited for, so what a helper will hear can be said before it asks. */
+/* Nothing else has to be waited for: the helper need not ask. */
 static bool
 is_alone(const struct job *job)
 {
@@ -293,7 +294,7 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 					       : "/",
 	    .rest = place->kind == PLACE_COMMAND, /* a sendmail may send in the background */
 	    .handshake = mailbox && purpose == DELIVER,
-	    .word = is_alone(job) ? SAY_COMMIT : 0,
+	    .word = is_alone(job) ? SAY_ALONE : 0,
 	    .gentle = mailbox};
 	if (spawn(&copy->helper, &order))
 		return true;
@@ -379,7 +380,7 @@ stage_all(struct job *job)
 		if (!start(job, copy, DELIVER))
 			return false;
 		job->running++;
-		if (!is_alone(job) && !spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
+		if (!spawn_hear(&copy->helper, HEAR_STAGED, job->deadline))
 			return false;
 	}
 	return true;
@@ -406,9 +407,8 @@ show_all(struct job *job)
 	for (size_t i = 0; i < job->count; i++) {
 		struct helper *helper = &job->copies[i].helper;
 		job->failed = i;
-		if (!is_alone(job) && !spawn_say(helper, SAY_COMMIT, job->deadline))
-			return false;
-		if (!spawn_hear(helper, HEAR_VISIBLE, job->deadline))
+		if (!spawn_say(helper, SAY_COMMIT, job->deadline) ||
+		    !spawn_hear(helper, HEAR_VISIBLE, job->deadline))
 			return false;
 	}
 	return true;
@@ -460,6 +460,22 @@ keep_all(struct job *job, struct answer *answer)
 	}
 }
 
+/* Stage, show and keep in one: at the deadline it is called off, unless it was kept before. */
+static void
+deliver_alone(struct job *job, struct answer *answer)
+{
+	struct copy *copy = &job->copies[0];
+
+	make_unique(job, copy);
+	if (!start(job, copy, DELIVER))
+		return;
+	if (spawn_end_saying(&copy->helper, HEAR_KEPT, job->deadline, answer))
+		answer_set(answer, VERDICT_YES, "");
+	else if (copy->helper.killed)
+		take_back(job, copy, clock_now() + HELPER_GRACE * 1000);
+	report(job, copy, answer);
+}
+
 /* Sort the places into copies, and what is no mailbox. */
 static void
 divide(struct job *job)
@@ -495,7 +511,9 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 
 	answer_set(answer, VERDICT_LATER, delivery_failed);
 	divide(&job);
-	if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job))
+	if (is_alone(&job))
+		deliver_alone(&job, answer);
+	else if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job))
 		keep_all(&job, answer);
 	else
 		abandon(&job, answer);

@@ -51,22 +51,21 @@ struct monitor {
 	bool utf8, binary; /* it was sent with SMTPUTF8, BODY=BINARYMIME */
 	uint64_t declared; /* its size, or 0 */
 	char id[SESSION_ID_MAX + sizeof ".999999"];
-	size_t count;
-	char addresses[RECIPIENTS_MOST][MAILBOX_MAX + 1];
-	size_t first[RECIPIENTS_MOST]; /* of the places of each */
-	size_t places_count;
-	struct place places[PLACES_MOST]; /* in the order of their addresses */
-	struct place *going[PLACES_MOST]; /* those that are delivered to now */
-	/* by LMTP: the recipient whose answer is due, and the answers that are there already */
-	size_t next;
-	bool has_answer[RECIPIENTS_MOST];
-	struct answer answers[RECIPIENTS_MOST];
 	struct spool spool;
 	uint64_t octets; /* without our own lines */
 	bool failed;     /* it could not be kept: it will be refused at its end */
 	bool discarded;  /* a filter has thrown it away */
 	int64_t begun;
 	struct answer answer;
+	size_t count, places_count;
+	size_t next; /* by LMTP, the recipient whose answer is due */
+	/* Large, and mostly never touched: behind what is. */
+	bool has_answer[RECIPIENTS_MOST]; /* by LMTP, there already */
+	char addresses[RECIPIENTS_MOST][MAILBOX_MAX + 1];
+	struct answer answers[RECIPIENTS_MOST];
+	size_t first[RECIPIENTS_MOST];    /* of the places of each */
+	struct place places[PLACES_MOST]; /* in the order of their addresses */
+	struct place *going[PLACES_MOST]; /* those that are delivered to now */
 };
 
 bool serve_hello(struct monitor *m, const struct request *request);

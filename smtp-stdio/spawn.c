@@ -334,12 +334,10 @@ stop(struct helper *helper, int64_t deadline)
 	return await(helper, clock_now() + HELPER_GRACE * 1000);
 }
 
-void
-spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
+/* It has ended, or is left behind; `over`: not in time. */
+static void
+conclude(struct helper *helper, bool ended, bool over, struct answer *answer)
 {
-	hang_up(helper);
-	bool over = !await(helper, deadline);
-	bool ended = !over || stop(helper, deadline);
 	if (ended && helper->rest)
 		kill_group(helper, SIGKILL);
 	int status = ended ? reap(helper) : SIGKILL; /* of one that is left behind: later */
@@ -363,14 +361,28 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 	helper->said[line] = end;
 }
 
+void
+spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
+{
+	hang_up(helper);
+	bool over = !await(helper, deadline);
+	conclude(helper, !over || stop(helper, deadline), over, answer);
+}
+
 bool
 spawn_end_saying(struct helper *helper, char want, int64_t deadline, struct answer *answer)
 {
 	char heard = 0;
+	bool over = !await(helper, deadline);
 
-	(void)attend(helper, helper->pidfd, -1, deadline);
+	if (over) {
+		(void)shutdown(helper->hand, SHUT_WR); /* of a socket pair: cannot fail */
+		kill_group(helper, SIGCONT);
+	}
+	bool ended = !over || await(helper, clock_now() + HELPER_GRACE * 1000);
 	bool said = recv(helper->hand, &heard, 1, MSG_DONTWAIT) == 1 && heard == want;
-	spawn_end(helper, deadline, answer);
+	hang_up(helper);
+	conclude(helper, ended, over, answer);
 	return said;
 }
 

@@ -38,8 +38,8 @@ struct spawn_order {
 	int message;           /* the helper's standard input, from its start; -1: it has none */
 	int output;            /* its standard output; -1: that is what it says, like its errors */
 	bool rest;             /* at its end, end what it started and left behind */
-	bool handshake;        /* and what is said by it before the helper asks; 0: nothing */
-	char word;
+	bool handshake;
+	char word;   /* said by it before the helper begins; 0: none */
 	bool gentle; /* deliver: it undoes its work when it is hung up on, and is never killed */
 };
 
