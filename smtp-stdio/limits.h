@@ -122,6 +122,7 @@ enum {
 	QUOTA_LIMIT = NSS_LIMIT,   /* s for the quotas of all its mailboxes */
 	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
 	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
+	ANSWER_TRIES = 100, /* at an answer, 1 ms apart; one is read before the next is asked for */
 	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 
 	/* Filters and checks: default, least, most. */

@@ -180,10 +180,14 @@ send_answer(const struct monitor *m)
 	unsigned char packet[ANSWER_MAX];
 	size_t n = answer_encode(packet, &m->answer);
 
-	if (send(MONITOR_PAIR, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-		return NULL;
-	/* A session that is gone shows at the next read. */
-	return errno == EPIPE || errno == ECONNRESET ? NULL : "answers are not read";
+	for (int tries = ANSWER_TRIES; tries > 0; tries--) {
+		if (send(MONITOR_PAIR, packet, n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+			return NULL;
+		if (errno == EPIPE || errno == ECONNRESET)
+			return NULL; /* a session that is gone shows at the next read */
+		(void)poll(NULL, 0, 1);
+	}
+	return "answers are not read";
 }
 
 /* Serve one packet; what the session has done wrong, or NULL. */
@@ -252,10 +256,13 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 			return false;
 		const struct timespec limit = {left / 1000, left % 1000 * 1000000L};
 		int ready = ppoll(&fd, 1, &limit, mask);
-		if (ready > 0 || (ready < 0 && errno != EINTR))
+		if (ready >= 0)
 			return ready > 0;
-		if (ready == 0)
+		if (errno == EINTR)
+			continue;
+		if (left == 0)
 			return false;
+		(void)poll(NULL, 0, 1); /* what the system lacks it soon has again */
 	}
 }
 
