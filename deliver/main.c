@@ -202,16 +202,18 @@ confine_counting(const struct job *job)
 }
 
 /* Look at the next octet of the other end, and leave it there for the guard, should this process be
-   killed before it has done what the octet says.  0 at the end, or when the guard has died. */
+   killed before it has done what the octet says.  0 at the end, or when the guard has died; but not once
+   the other end knows that all is visible: it may have told others to keep theirs by then. */
 static char
 hear(const struct job *job)
 {
+	bool bound = job->boxes[0].visible;
 	char heard = 0;
 
 	for (int tries = WORD_TRIES;
-	     tries > 0 && recv(job->hand, &heard, 1, MSG_PEEK) < 0 && !orphaned;)
+	     tries > 0 && recv(job->hand, &heard, 1, MSG_PEEK) < 0 && (bound || !orphaned);)
 		tries -= errno != EINTR;
-	return orphaned ? 0 : heard;
+	return orphaned && !bound ? 0 : heard;
 }
 
 /* With -c: say how far this delivery came, and go on only when the other end says so. */

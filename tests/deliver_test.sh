@@ -1154,6 +1154,7 @@ testWriterKilledAtTheSyncLeavesTheMboxAsBefore() {
 	assertUntouched box "$(state "$T/old")"
 }
 
+# Once it has said that all is visible the word is the other end's, which may have told others to keep theirs.
 testWriterUndoesWhenTheGuardIsKilled() {
 	local boxes
 	for boxes in box 'M/ box'; do
@@ -1161,9 +1162,11 @@ testWriterUndoesWhenTheGuardIsKilled() {
 		{
 			hand 'hear kill-guard hear end-writer look' "hear s;hear -;end-writer 75;$BEFORE" $boxes
 			assertUntouched box "$(state "$T/old")"
-			hand 'hear say:c hear kill-guard end-writer look' \
+			hand 'hear say:c hear kill-guard close end-writer look' \
 				"hear s;hear v;end-writer 75;$BEFORE" $boxes
 			assertUntouched box "$(state "$T/old")"
+			hand 'hear say:c hear kill-guard say:k hear end-writer' 'hear s;hear v;hear d;end-writer 0' $boxes
+			assertHolds box "$T/old.message" "$T/short"
 		}
 	done
 }
