@@ -2,6 +2,7 @@
 #include "commit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -414,6 +415,16 @@ show_all(struct job *job)
 	return true;
 }
 
+/* A session that has died tells its client nothing, and the client sends the message again. */
+static bool
+is_awaited(const struct job *job)
+{
+	struct pollfd pair = {.fd = job->envelope->pair};
+
+	(void)poll(&pair, 1, 0); /* failing, it does not say so */
+	return (pair.revents & POLLHUP) == 0;
+}
+
 /* Call everything off.  The answer is that of the helper that failed; the others only follow. */
 static void
 abandon(struct job *job, struct answer *answer)
@@ -449,7 +460,7 @@ keep_all(struct job *job, struct answer *answer)
 	answer_set(answer, VERDICT_YES, "");
 	for (size_t i = 0; i < job->count; i++) {
 		struct copy *copy = &job->copies[i];
-		bool kept = spawn_end_saying(&copy->helper, HEAR_KEPT, deadline, &one);
+		bool kept = spawn_end_saying(&copy->helper, HEAR_KEPT, -1, deadline, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
 		kept = kept || (copy->helper.killed && is_maildir(copy->places[0]));
 		if (kept)
@@ -460,7 +471,8 @@ keep_all(struct job *job, struct answer *answer)
 	}
 }
 
-/* Stage, show and keep in one: at the deadline it is called off, unless it was kept before. */
+/* Stage, show and keep in one.  It is called off at the deadline, and when the session dies, unless it
+   was kept before. */
 static void
 deliver_alone(struct job *job, struct answer *answer)
 {
@@ -469,7 +481,7 @@ deliver_alone(struct job *job, struct answer *answer)
 	make_unique(job, copy);
 	if (!start(job, copy, DELIVER))
 		return;
-	if (spawn_end_saying(&copy->helper, HEAR_KEPT, job->deadline, answer))
+	if (spawn_end_saying(&copy->helper, HEAR_KEPT, job->envelope->pair, job->deadline, answer))
 		answer_set(answer, VERDICT_YES, "");
 	else if (copy->helper.killed)
 		take_back(job, copy, clock_now() + HELPER_GRACE * 1000);
@@ -513,7 +525,7 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	divide(&job);
 	if (is_alone(&job))
 		deliver_alone(&job, answer);
-	else if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job))
+	else if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job) && is_awaited(&job))
 		keep_all(&job, answer);
 	else
 		abandon(&job, answer);

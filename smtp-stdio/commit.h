@@ -19,6 +19,7 @@ struct envelope {
 	const char (*addresses)[MAILBOX_MAX + 1]; /* as the client wrote them */
 	struct place **places; /* where it goes, each for one of these; put in another order */
 	size_t count;          /* at least 1; where it is more, commit_locate() has seen them */
+	int pair;              /* to the session, which waits for the answer */
 	unsigned message;      /* how many this process has seen; makes names unique */
 };
 
@@ -40,8 +41,8 @@ bool commit_fits(const struct config *config, const struct place *place, uint64_
  *
  * Each mailbox has a helper of its own, which stages its copy (whole, synced, invisible); when all
  * have, each makes it visible and durable; when all have, each is told to keep it.  Whatever fails
- * before that last word, every helper takes its copy back, and so does the monitor's own end.  A copy
- * whose helper was killed is taken back by another run of deliver.
+ * before that last word, the end of the session included, every helper takes its copy back, and so does
+ * the monitor's own end.  A copy whose helper was killed is taken back by another run of deliver.
  *
  * Mailboxes are staged one after another, and an mbox stays locked from then on.  Two messages never
  * wait for each other's locks, because there is one order for all: by the directory that a mailbox

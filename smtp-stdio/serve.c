@@ -15,6 +15,7 @@
 #include "commit.h"
 #include "filter.h"
 #include "log.h"
+#include "monitor.h"
 #include "received.h"
 #include "stop.h"
 #include "utf8.h"
@@ -502,7 +503,8 @@ deliver(struct monitor *m, size_t count)
 	    .addresses = m->addresses,
 	    .places = m->going,
 	    .count = count,
-	    .message = ++m->deliveries};
+	    .message = ++m->deliveries,
+	    .pair = MONITOR_PAIR};
 
 	if (late != NULL)
 		answer_set(&m->answer, VERDICT_LATER, late);

@@ -179,22 +179,25 @@ listen_to(struct helper *helper)
 	return true;
 }
 
-/* Until there is something on `fd` or the other one, taking in what the helper says meanwhile; with no
-   `fd` (-1), until it has nothing more to say.  False at the deadline. */
+/* Until there is something on `fd` or the other one, if there is one, taking in what the helper says
+   meanwhile; with no `fd` (-1), until it has nothing more to say.  False at the deadline. */
 static bool
-attend(struct helper *helper, int fd, int other, int64_t deadline)
+attend(struct helper *helper, int fd, struct pollfd *other, int64_t deadline)
 {
+	struct pollfd none = {-1, 0, 0};
 	bool saying = true;
 
+	other = other != NULL ? other : &none;
 	while (fd >= 0 || saying) {
 		struct pollfd fds[] = {
-		    {fd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}, {other, POLLIN, 0}};
+		    {fd, POLLIN, 0}, {saying ? helper->says : -1, POLLIN, 0}, *other};
 		int n = poll(fds, 3, clock_left(deadline));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return false;
-		bool there = fds[0].revents != 0 || fds[2].revents != 0;
+		other->revents = fds[2].revents;
+		bool there = fds[0].revents != 0 || other->revents != 0;
 		if (!there && clock_left(deadline) == 0)
 			return false; /* it only talks */
 		if (fds[1].revents != 0)
@@ -208,7 +211,9 @@ attend(struct helper *helper, int fd, int other, int64_t deadline)
 bool
 spawn_attend(struct helper *helper, int fd, int64_t deadline)
 {
-	return attend(helper, fd, helper->pidfd, deadline);
+	struct pollfd end = {helper->pidfd, POLLIN, 0};
+
+	return attend(helper, fd, &end, deadline);
 }
 
 bool
@@ -224,7 +229,7 @@ spawn_hear(struct helper *helper, char want, int64_t deadline)
 {
 	char heard = 0;
 
-	return attend(helper, helper->hand, -1, deadline) && read(helper->hand, &heard, 1) == 1 &&
+	return attend(helper, helper->hand, NULL, deadline) && read(helper->hand, &heard, 1) == 1 &&
 	       heard == want;
 }
 
@@ -266,7 +271,7 @@ spawn_call_off(struct helper *helper)
 static bool
 await(struct helper *helper, int64_t deadline)
 {
-	if (!attend(helper, helper->pidfd, -1, deadline))
+	if (!attend(helper, helper->pidfd, NULL, deadline))
 		return false;
 	(void)listen_to(helper); /* its last words */
 	return true;
@@ -370,16 +375,20 @@ spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 }
 
 bool
-spawn_end_saying(struct helper *helper, char want, int64_t deadline, struct answer *answer)
+spawn_end_saying(
+    struct helper *helper, char want, int whom, int64_t deadline, struct answer *answer)
 {
+	struct pollfd listener = {whom, 0, 0};
 	char heard = 0;
-	bool over = !await(helper, deadline);
+	bool over = !attend(helper, helper->pidfd, &listener, deadline),
+	     called_off = listener.revents != 0;
 
-	if (over) {
+	if (over || called_off) {
 		(void)shutdown(helper->hand, SHUT_WR); /* of a socket pair: cannot fail */
 		kill_group(helper, SIGCONT);
 	}
-	bool ended = !over || await(helper, clock_now() + HELPER_GRACE * 1000);
+	int64_t end = over || called_off ? clock_now() + HELPER_GRACE * 1000 : deadline;
+	bool ended = await(helper, end);
 	bool said = recv(helper->hand, &heard, 1, MSG_DONTWAIT) == 1 && heard == want;
 	hang_up(helper);
 	conclude(helper, ended, over, answer);

@@ -70,9 +70,13 @@ void spawn_call_off(struct helper *helper);
  */
 void spawn_end(struct helper *helper, int64_t deadline, struct answer *answer);
 
-/* spawn_end(), but the handshake stays open until the end or the deadline; and whether the octet was
-   said by it. */
-bool spawn_end_saying(struct helper *helper, char want, int64_t deadline, struct answer *answer);
+/*
+ * spawn_end(), but the handshake stays open: until the helper's end, or, from the deadline or the end of
+ * whoever is behind `whom` on, if that is not -1, in one direction until HELPER_GRACE later.  And whether
+ * that octet was said by it.
+ */
+bool spawn_end_saying(
+    struct helper *helper, char want, int whom, int64_t deadline, struct answer *answer);
 
 /* All that it said, its lines joined by slashes. */
 const char *spawn_said(const struct helper *helper, char text[HELPER_SAYS_MAX + 1]);
