@@ -389,10 +389,13 @@ spawn_end_saying(
 	}
 	int64_t end = over || called_off ? clock_now() + HELPER_GRACE * 1000 : deadline;
 	bool ended = await(helper, end);
-	bool said = recv(helper->hand, &heard, 1, MSG_DONTWAIT) == 1 && heard == want;
+	ssize_t n = recv(helper->hand, &heard, 1, MSG_DONTWAIT);
+	/* It was the guard of an mbox, and was killed: the writer has yet to say it. */
+	if (n < 0 && errno == EAGAIN && ended && attend(helper, helper->hand, NULL, end))
+		n = recv(helper->hand, &heard, 1, MSG_DONTWAIT);
 	hang_up(helper);
 	conclude(helper, ended, over, answer);
-	return said;
+	return n == 1 && heard == want;
 }
 
 const char *
