@@ -279,6 +279,7 @@ monitor_run(const struct config *config, const struct peer *peer, const char *se
 	m.session_id = session_id;
 	m.session = session;
 	m.session_uid = session_uid;
+	m.pair = MONITOR_PAIR;
 	m.spool.fd = -1;
 	m.answered_at = -ANSWER_GRACE * 1000;
 	m.deadline = clock_now() + (int64_t)config->number[KEY_SESSION_TIMEOUT] * 1000;

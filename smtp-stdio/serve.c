@@ -15,7 +15,6 @@
 #include "commit.h"
 #include "filter.h"
 #include "log.h"
-#include "monitor.h"
 #include "received.h"
 #include "stop.h"
 #include "utf8.h"
@@ -504,7 +503,7 @@ deliver(struct monitor *m, size_t count)
 	    .places = m->going,
 	    .count = count,
 	    .message = ++m->deliveries,
-	    .pair = MONITOR_PAIR};
+	    .pair = m->pair};
 
 	if (late != NULL)
 		answer_set(&m->answer, VERDICT_LATER, late);

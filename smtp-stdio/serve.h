@@ -35,6 +35,7 @@ struct monitor {
 	const char *session_id;
 	pid_t session;
 	uid_t session_uid;
+	int pair; /* to it */
 	enum state state;
 	int64_t deadline;    /* of the whole session */
 	int64_t patience;    /* of the next packet */
