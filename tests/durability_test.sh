@@ -60,8 +60,8 @@ users() {
 	done
 }
 
-# assertNothing WHAT -- no mailbox shows anything.
-assertNothing() {
+# assertClean WHAT -- no mailbox shows anything, and there is nothing in tmp either.
+assertClean() {
 	local name
 	for name in alice bob; do
 		[ ! -d "$D/$name/M" ] ||
@@ -70,11 +70,6 @@ assertNothing() {
 			assertEquals "$1: mbox of $name" "$(state "$T/old")" "$(state "$D/$name/box")"
 		[ ! -e "$D/$name/box.lock" ] || fail "$1: a dot lock of $name"
 	done
-}
-
-# assertClean WHAT -- and there is nothing in tmp either.
-assertClean() {
-	assertNothing "$1"
 	assertEquals "$1: files in tmp" 0 "$(find "$D" -path "$D/*/tmp/*" -type f | wc -l)"
 }
 
@@ -162,15 +157,6 @@ testMessageWithoutFaultsIsDelivered() {
 	assertEquals "messages" 2 "$(files read)"
 }
 
-# calls MAILBOX CALL -- how many of that call deliver makes.
-calls() {
-	users "$1"
-	as_deliver "exec strace -f -o $T/trace -e trace=$2 $BIN/deliver \"\$@\""
-	rm -f trace && touch trace && chmod 666 trace
-	HELPER=$T/helper send alice -o "Mailbox $1" >/dev/null
-	grep -c "^[0-9]* *$2(" trace
-}
-
 # code ERROR -- the reply that a client is to read.
 code() {
 	if [ "$1" = EIO ]; then echo 451; else echo 452; fi
@@ -185,30 +171,15 @@ fails_at() {
 	assertClean "$what"
 }
 
-# sweep MAILBOX CALL -- let each of that call fail in each way.
-sweep() {
-	local n count error
-	count=$(calls "$1" "$2")
-	assertTrue "deliver calls $2 for $1" "[ $count -ge 1 ]"
-	for ((n = 1; n <= count; n++)); do
-		for error in ENOSPC EDQUOT EIO; do fails_at "$1" "$2" "$n" "$error"; done
+# sweep_test.sh has every call; this is what the client reads.
+testTheReplyTellsWhatFailed() {
+	local mailbox call error
+	pliant_deliver
+	for mailbox in M/ box; do
+		for call in write fsync; do
+			for error in ENOSPC EDQUOT EIO; do fails_at $mailbox $call 1 $error; done
+		done
 	done
-}
-
-testFailedCallOfAMaildirDeliveryMeansLater() {
-	local call error
-	pliant_deliver
-	for call in openat fsync linkat; do sweep M/ $call; done
-	for error in ENOSPC EDQUOT EIO; do fails_at M/ write 1 $error; done
-	# Those before the last are of directories and of a Landlock ruleset.
-	for error in ENOSPC EDQUOT EIO; do fails_at M/ close "$(calls M/ close)" $error; done
-}
-
-testFailedCallOfAnMboxDeliveryMeansLater() {
-	local call error
-	pliant_deliver
-	for call in openat fsync mknodat lseek; do sweep box $call; done
-	for error in ENOSPC EDQUOT EIO; do fails_at box write 1 $error; done
 }
 
 testFullDiskMeansLater() {
@@ -296,61 +267,6 @@ testHelperThatCannotRunMeansLater() {
 	assertClean "not there, for two"
 }
 
-# killed_at MAILBOX CALL N -- SIGKILL instead of that call; the reply.
-killed_at() {
-	users "$1"
-	as_deliver "exec strace -f -o /dev/null -e inject=$2:signal=KILL:when=$3 $BIN/deliver \"\$@\""
-	HELPER=$T/helper send alice -o "Mailbox $1"
-}
-
-# assertAllOrNothing REPLY MAILBOX WHAT -- 250 and one whole message, or 451 and nothing; counts them.
-assertAllOrNothing() {
-	case $1 in
-	"250 2.0.0 "*)
-		DONE=$((DONE + 1))
-		if [ "$2" = M/ ]; then
-			assertEquals "$3: files in new" 1 "$(files "$D/alice/M/new")"
-			sed '1,/^$/d' "$D"/alice/M/new/* >body
-		else
-			read_mbox "$D/alice/box" read
-			assertEquals "$3: messages" 2 "$(files read)"
-			[ ! -e "$D/alice/box.lock" ] || fail "$3: a dot lock"
-			sed '1,/^$/d' read/2 >body
-		fi
-		sed '1,/^$/d' message >want
-		assertOctets want body
-		;;
-	"451 4.3.0 "*)
-		LATER=$((LATER + 1))
-		assertNothing "$3"
-		;;
-	*) fail "$3: $1" ;;
-	esac
-}
-
-# Of an mbox, calls that the guard makes too are left out: both would be killed.
-testDeliverKilledAtAnyCallMeansAllOrNothing() {
-	local mailbox calls call n count
-	pliant_deliver
-	for mailbox in M/ box; do
-		DONE=0 LATER=0
-		calls="openat write read lseek mknodat"
-		[ $mailbox != M/ ] || calls="openat write read fsync linkat unlinkat getdents64 exit_group"
-		for call in $calls; do
-			count=$(calls $mailbox "$call")
-			for ((n = 1; n <= count; n++)); do
-				assertAllOrNothing "$(killed_at $mailbox "$call" $n)" $mailbox "$mailbox killed at $call $n"
-			done
-		done
-		assertTrue "$mailbox: $DONE delivered, $LATER later" "[ $DONE -ge 1 -a $LATER -ge 6 ]"
-	done
-}
-
-testDeliverKilledBehindTheLinkHasItTakenBack() {
-	assertReply "451 4.3.0 " "$(killed_at M/ fsync 2)"
-	assertClean "killed at the sync of the directory"
-}
-
 # Stopped when the message is written and, of an mbox, synced: at a call that its guard does not make.
 # The tracer is in another session, so that what is ended is deliver itself.
 testStoppedDeliverIsEndedAtItsTimeout() {
@@ -385,45 +301,6 @@ testOneRecipientThatFailsStopsTheOthers() {
 		owner chmod 400 "$D/$name/box"
 		assertReply "451 4.2.0 " "$(send 'alice bob' -o 'Mailbox box')" "$name: unwritable mbox"
 		assertClean "$name: unwritable mbox"
-	done
-}
-
-# killing NAME CALL -- deliver for that one is killed there, the other's is not.
-killing() {
-	as_deliver "case \$* in */$1/*) exec strace -f -o /dev/null -e inject=$2:signal=KILL:when=1 $BIN/deliver \"\$@\" ;; esac" \
-		"exec $BIN/deliver \"\$@\""
-}
-
-testOneDeliverThatIsKilledStopsTheOthers() {
-	local name call
-	for name in alice bob; do
-		for call in fsync linkat; do
-			users M/
-			killing $name $call
-			assertReply "451 4.3.0 " "$(HELPER=$T/helper send 'alice bob' -o 'Mailbox M/')" \
-				"$name killed at $call"
-			assertNothing "$name killed at $call"
-		done
-		users box
-		killing $name write
-		assertReply "451 4.3.0 " "$(HELPER=$T/helper send 'alice bob' -o 'Mailbox box')" \
-			"$name killed at write"
-		assertClean "$name killed at write"
-	done
-}
-
-testFailedSyncOfOneRecipientStopsTheOthers() {
-	local name n
-	pliant_deliver
-	for name in alice bob; do
-		for n in 1 2; do
-			users M/
-			as_deliver "case \$* in */$name/*) exec $(failing fsync EIO $n) $BIN/pliant \"\$@\" ;; esac" \
-				"exec $BIN/deliver \"\$@\""
-			assertReply "451 4.3.0 " "$(HELPER=$T/helper send 'alice bob' -o 'Mailbox M/')" \
-				"sync $n of $name"
-			assertClean "sync $n of $name"
-		done
 	done
 }
 
