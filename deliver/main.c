@@ -127,20 +127,19 @@ keep_all(const struct job *job)
 static void
 open_all(struct job *job)
 {
-	size_t size = job->count * sizeof *job->boxes;
+	static struct mailbox own[MAILBOXES_MAX];
 	const struct maildir_how how = {.make = job->make,
 	    .only_look = job->take_back || job->ask,
 	    .extension = job->extension,
 	    .unique = job->unique,
 	    .keeper = &job->keeper};
 
-	/* Shared, so that the guard of an mbox sees how far its writer came; where there is no guard,
-	   private, because shared memory is a file to the kernel, and dear to make. */
-	int kind = any_mbox(job) ? MAP_SHARED : MAP_PRIVATE;
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
+	job->boxes = own;
+	if (any_mbox(job)) /* its guard sees how far the writer came */
+		job->boxes = mmap(
+		    NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (job->boxes == MAP_FAILED)
 		die(EX_TEMPFAIL, "no memory");
-	job->boxes = memory;
 	for (size_t i = 0; i < job->count; i++) {
 		enum fault fault = mailbox_open(&job->boxes[i], job->paths[i], &how);
 		if (fault == FAULT_ABSENT && how.only_look)

@@ -36,6 +36,18 @@ stand_apart(void)
 	return (int)setsid();
 }
 
+/* What a program may expect that is not deliver, which sees to itself. */
+static int
+be_usual(void)
+{
+	const struct sigaction normal = {.sa_handler = SIG_DFL};
+
+	if (rlimits_usual_files() < 0 || sigaction(SIGPIPE, &normal, NULL) < 0 ||
+	    sigaction(SIGXFSZ, &normal, NULL) < 0)
+		return -1;
+	return stand_apart();
+}
+
 /*
  * The child of vfork: it shares the monitor's memory until it execs, so it changes none of it, and
  * calls nothing that could.
@@ -56,9 +68,8 @@ child(const struct spawn_order *order, int message, int says, int hand)
 	(void)sigemptyset(&none);
 	/* SIGTERM first: a handler that ran here would write to the monitor's memory. */
 	if (sigaction(SIGTERM, &normal, NULL) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
-	    rlimits_usual_files() < 0 || stand_apart() < 0 ||
-	    sigaction(SIGPIPE, &normal, NULL) < 0 || sigaction(SIGXFSZ, &normal, NULL) < 0 ||
-	    dup2(message, 0) < 0 || dup2(output, 1) < 0 || dup2(says, 2) < 0)
+	    (order->gentle ? setpgid(0, 0) : be_usual()) < 0 || dup2(message, 0) < 0 ||
+	    dup2(output, 1) < 0 || dup2(says, 2) < 0)
 		_exit(EX_OSERR);
 	if (hand >= 0) {
 		if (dup2(hand, SPAWN_HAND) < 0)
@@ -96,7 +107,7 @@ reopen(const struct spawn_order *order)
 	char name[32] = "/dev/null";
 
 	if (order->message >= 0 && order->handshake)
-		return fcntl(order->message, F_DUPFD_CLOEXEC, 0);
+		return order->message;
 	if (order->message >= 0)
 		(void)snprintf(name, sizeof name, "/proc/self/fd/%d", order->message);
 	return open(name, O_RDONLY | O_CLOEXEC);
@@ -115,7 +126,8 @@ start(struct helper *helper, const struct spawn_order *order, int says, int hand
 		child(order, message, says, hand);
 	(void)alarm(0);
 	int why = errno;
-	(void)close(message); /* read only */
+	if (message != order->message)
+		(void)close(message); /* read only */
 	errno = why;
 	if (helper->pid < 0)
 		return false;
