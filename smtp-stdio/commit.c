@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -514,14 +515,22 @@ void
 commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer)
 {
-	static struct copy copies[PLACES_MOST];
+	static struct copy *copies; /* not among what every session touches; see monitor.c */
 	struct job job = {.config = config,
 	    .envelope = envelope,
 	    .message = message,
-	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000,
-	    .copies = copies};
+	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000};
 
 	answer_set(answer, VERDICT_LATER, delivery_failed);
+	if (copies == NULL)
+		copies = mmap(NULL, PLACES_MOST * sizeof *copies, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copies == MAP_FAILED) {
+		copies = NULL;
+		log_error("no memory for a delivery: %s", strerror(errno));
+		return;
+	}
+	job.copies = copies;
 	divide(&job);
 	if (is_alone(&job))
 		deliver_alone(&job, answer);

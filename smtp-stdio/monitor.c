@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -266,39 +267,55 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 	}
 }
 
+/* All zero.  It is large and hardly touched: among what the session's memory is forked from, it would
+   cost both of them page tables. */
+static struct monitor *
+reserve(pid_t session, uid_t session_uid)
+{
+	struct monitor *m =
+	    mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (m == MAP_FAILED) {
+		log_event(LOG_CRIT, "killed", "why=\"no memory\"");
+		(void)identity_kill(session_uid, session, SIGKILL); /* else our end ends it */
+		last_words(failure);
+		_exit(EX_OSERR);
+	}
+	return m;
+}
+
 void
 monitor_run(const struct config *config, const struct peer *peer, const char *session_id,
     pid_t session, uid_t session_uid, const sigset_t *mask)
 {
-	static struct monitor m;
 	static unsigned char
 	    packet[PACKET_MAX + 1]; /* one more, to see a packet that is too long */
+	struct monitor *m = reserve(session, session_uid);
 
-	m.config = config;
-	m.peer = peer;
-	m.session_id = session_id;
-	m.session = session;
-	m.session_uid = session_uid;
-	m.pair = MONITOR_PAIR;
-	m.spool.fd = -1;
-	m.answered_at = -ANSWER_GRACE * 1000;
-	m.deadline = clock_now() + (int64_t)config->number[KEY_SESSION_TIMEOUT] * 1000;
-	renew_patience(&m, &(const struct request){.letter = REQUEST_RESET});
-	while (wait_packet(&m, mask)) {
+	m->config = config;
+	m->peer = peer;
+	m->session_id = session_id;
+	m->session = session;
+	m->session_uid = session_uid;
+	m->pair = MONITOR_PAIR;
+	m->spool.fd = -1;
+	m->answered_at = -ANSWER_GRACE * 1000;
+	m->deadline = clock_now() + (int64_t)config->number[KEY_SESSION_TIMEOUT] * 1000;
+	renew_patience(m, &(const struct request){.letter = REQUEST_RESET});
+	while (wait_packet(m, mask)) {
 		ssize_t n = recv(MONITOR_PAIR, packet, sizeof packet, 0);
 		if ((n < 0 && errno == ECONNRESET) || (n == 0 && is_closed())) {
-			spool_drop(&m.spool);
-			reap(&m);
+			spool_drop(&m->spool);
+			reap(m);
 			return;
 		}
-		const char *wrong =
-		    n < 0 ? "requests cannot be read" : serve(&m, packet, (size_t)n);
+		const char *wrong = n < 0 ? "requests cannot be read" : serve(m, packet, (size_t)n);
 		if (wrong != NULL) {
-			spool_drop(&m.spool);
-			finish_off(&m, wrong);
+			spool_drop(&m->spool);
+			finish_off(m, wrong);
 			return;
 		}
 	}
-	spool_drop(&m.spool);
-	end_session(&m);
+	spool_drop(&m->spool);
+	end_session(m);
 }

@@ -28,8 +28,8 @@ struct session {
 	size_t held;      /* octets of replies */
 	bool deaf;        /* nobody reads them */
 	bool waits;       /* as in the settings */
-	unsigned char buffer[PACKET_MAX];
 	unsigned char replies[REPLIES_HELD];
+	unsigned char buffer[PACKET_MAX]; /* last: mostly never touched */
 };
 
 static struct session session;
