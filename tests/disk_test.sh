@@ -1,0 +1,16 @@
+#!/bin/bash
+# disk_test.sh -- a short form of tests/torture/disk: disks that are full, over quota or broken while mail
+# comes, and then are not.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=torture/rig.sh
+. "$TOP/tests/torture/rig.sh"
+
+testServiceGoesOnWhenADiskIsWellAgain() {
+	why_not=$(can_break_disks) || { skip "$why_not"; return 0; }
+	"$TOP/tests/torture/disk" 10 >out 2>&1
+	ended $? out
+	assertEquals "disk: 5 tried, 0 violations" "$(tail -n 1 out)"
+}
+
+. shunit2
