@@ -182,24 +182,19 @@ testTheReplyTellsWhatFailed() {
 	done
 }
 
-testFullDiskMeansLater() {
+# What a disk does, and a quota, see tests/torture/disk.
+testFullFileSystemMeansLater() {
 	need_root || return 0
 	local fs mailbox
 	head -c 300000 /dev/zero | base64 >message
-	for fs in "tmpfs" "tmpfs without inodes" "ext4"; do
+	for fs in "tmpfs" "tmpfs without inodes"; do
 		for mailbox in M/ box; do
 			users none
-			rm -f disk.img
 			case $fs in
 			tmpfs) mount -t tmpfs -o size=100k,mode=755 none "$D/alice" ;;
 			tmpfs*)
 				[ $mailbox = M/ ] || continue
 				mount -t tmpfs -o nr_inodes=5,mode=755 none "$D/alice"
-				;;
-			ext4)
-				truncate -s 300k disk.img
-				mkfs.ext4 -q -m 0 -O ^has_journal disk.img
-				mount -o loop disk.img "$D/alice" || { skip "no loop mounts here"; return; }
 				;;
 			esac
 			chown "$OWNER:$OWNER" "$D/alice"
@@ -209,30 +204,6 @@ testFullDiskMeansLater() {
 			umount "$D/alice"
 		done
 	done
-}
-
-# limited -- a file system at alice's where she may keep 1 MiB, or why there is none.
-limited() {
-	rm -f disk.img
-	truncate -s 120M disk.img
-	command -v mkfs.btrfs >/dev/null || { echo "mkfs.btrfs is not installed"; return 1; }
-	mkfs.btrfs -q disk.img
-	mount -o loop disk.img "$D/alice" || { echo "btrfs cannot be mounted here"; return 1; }
-	btrfs quota enable "$D/alice" && btrfs subvolume create "$D/alice/home" &&
-		btrfs qgroup limit 1M "$D/alice/home"
-} >why 2>&1
-
-# A Maildir alone: btrfs refuses even to cut an mbox back when the quota is used up.
-testQuotaMeansLater() {
-	need_root || return 0
-	head -c 3000000 /dev/zero | base64 >message
-	users none
-	limited || { skip "no quota: $(tail -n 1 why)"; return; }
-	chown "$OWNER" "$D/alice" "$D/alice/home"
-	made "$D/alice/home/M"
-	assertReply "452 4.2.2 " "$(send alice -o "Mailbox home/M/")"
-	assertEquals "files" "" "$(find "$D/alice/home" -type f)"
-	umount "$D/alice"
 }
 
 testMailboxThatCannotBeUsedMeansLater() {
