@@ -8,9 +8,10 @@
 
 testServiceGoesOnWhenADiskIsWellAgain() {
 	why_not=$(can_break_disks) || { skip "$why_not"; return 0; }
-	"$TOP/tests/torture/disk" 10 >out 2>&1
+	"$TOP/tests/torture/disk" 5 >out 2>&1
 	ended $? out
 	assertEquals "disk: 5 tried, 0 violations" "$(tail -n 1 out)"
 }
 
+# shellcheck source=/dev/null
 . shunit2

@@ -14,4 +14,5 @@ testWhatHadIts250OutlivesAPowerCut() {
 	assertEquals "the control: $(cat out)" 1 "$(grep -c '^control: without any sync, cut [0-9]* loses [1-9]' out)"
 }
 
+# shellcheck source=/dev/null
 . shunit2

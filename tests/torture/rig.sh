@@ -30,6 +30,7 @@ start_rig() {
 	mkdir "$DISKS" "$MAIL" "$T/fuse"
 	mount -t tmpfs -o mode=755 none "$DISKS"
 	trap end_rig EXIT
+	: >"$T/verdict"
 	ulimit -c 0 # nbdfuse aborts when its disk is gone
 	cc -std=gnu11 -O2 -shared -fPIC -o "$T/volatile.so" "$TORTURE/volatile.c" || exit 1
 	{
