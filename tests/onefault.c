@@ -43,6 +43,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -159,37 +160,43 @@ go_on(const struct process *p, int number)
 
 /* ---- the fault ----------------------------------------------------------------------------------- */
 
+/* A copy of a descriptor of its; -1 if there is none. */
+static int
+copy_of(pid_t pid, int fd)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+	int ours = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0U);
+
+	(void)close(pidfd);
+	return ours;
+}
+
 /* A packet is read or written whole. */
 static bool
 is_packet(pid_t pid, int fd)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U), type = 0;
-	int ours = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0U);
+	int ours = copy_of(pid, fd), type = 0;
 	socklen_t len = sizeof type;
 	bool packet =
 	    getsockopt(ours, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
 
 	(void)close(ours);
-	(void)close(pidfd);
 	return packet;
 }
 
 /* A call whose failure may mean that what was written is lost: a sync, or the close of a file that is
-   open for nothing but writing. */
+   open for nothing but writing, unless a signal came between (close(2)). */
 static bool
-may_lose(pid_t pid, long call, int fd)
+may_lose(pid_t pid, int fd)
 {
-	char name[64], line[64];
-	unsigned flags = 0;
+	int ours = copy_of(pid, fd);
+	struct stat st;
+	bool written = fstat(ours, &st) == 0 && S_ISREG(st.st_mode) &&
+		       (fcntl(ours, F_GETFL) & O_ACCMODE) == O_WRONLY;
 
-	(void)snprintf(name, sizeof name, "/proc/%d/fdinfo/%d", (int)pid, fd);
-	FILE *info = call == SYS_close ? fopen(name, "r") : NULL;
-	while (info != NULL && fgets(line, sizeof line, info) != NULL)
-		if (sscanf(line, "flags: %o", &flags) == 1)
-			break;
-	if (info != NULL)
-		(void)fclose(info);
-	return call == SYS_fsync || call == SYS_syncfs || (flags & O_ACCMODE) == O_WRONLY;
+	(void)close(ours);
+	return fault.call == SYS_fsync || fault.call == SYS_syncfs ||
+	       (fault.call == SYS_close && fault.error != EINTR && written);
 }
 
 /* At the start of the call that it is for.  False if the process must wait. */
@@ -205,7 +212,7 @@ inject(struct process *p, struct user_regs_struct *r)
 	case ERROR:
 		p->result = -fault.error;
 		p->has_result = fault.hit = true;
-		fault.lost = may_lose(p->pid, fault.call, (int)FIRST(*r));
+		fault.lost = may_lose(p->pid, (int)FIRST(*r));
 		if (fault.call == SYS_close)
 			break;
 		/* Every jail lets this pass, and it does nothing. */

@@ -72,6 +72,27 @@ testEachStepOfADeliveryToOne() {
 	done
 }
 
+# The deliver waits, 10 s at most, until the monitor has called it off.
+testASessionThatDiesBesideOneDeliver() {
+	can_sweep || return 0
+	local kind
+	printf '%s\n' '#!/usr/bin/python3' 'import os, select, sys' 'hand = select.poll()' \
+		'hand.register(3, select.POLLRDHUP)' 'hand.poll(10000)' "os.execv('$BIN/deliver', sys.argv)" >"$T/helper"
+	chmod 755 "$T/helper"
+	for kind in M/ box; do
+		sweep_out
+		sweep_in "$T/work" $kind
+		"$BIN/smtp-stdio" -C "$W/conf" -o "DeliverPath $T/helper" -o "DeliverTimeout 60s" <"$W/asked" >"$W/replies" 2>"$W/log" &
+		wait_for pgrep -f "python3 $T/helper"
+		pkill -KILL -P $! -U nobody || fail "no session"
+		wait $!
+		echo missed 0 0 0 ended >"$W/came"
+		judge - - - -
+		assertEquals "$kind: $VERDICT" missed "$VERDICT"
+		assertNotEquals "$kind" 250 "$REPLY"
+	done
+}
+
 # Whoever dies while the monitor says a word: the session, a deliver, a guard, a writer.
 testEachDeathBesideAWord() {
 	can_sweep || return 0
