@@ -120,10 +120,10 @@ enum {
 	RCPT_WAIT = 300,           /* s that a client waits for RCPT's reply: RFC 5321 4.5.3.2.3 */
 	NSS_LIMIT = RCPT_WAIT / 5, /* s for getent, about all names of an address */
 	QUOTA_LIMIT = NSS_LIMIT,   /* s for the quotas of all its mailboxes */
-	KEEP_LIMIT = 30,  /* s from "keep" to a helper's end, which only unlocks and unlinks */
-	ANSWER_GRACE = 2, /* s for the session to write the answer to a message: one write */
+	KEEP_LIMIT = 30,    /* s from "keep" to a helper's end, which only unlocks and unlinks */
+	ANSWER_GRACE = 2,   /* s for the session to write the answer to a message: one write */
 	ANSWER_TRIES = 100, /* at an answer, 1 ms apart; one is read before the next is asked for */
-	HELPER_GRACE = 5, /* s between SIGTERM and SIGKILL; Postfix's stop delay */
+	HELPER_GRACE = 5,   /* s between SIGTERM and SIGKILL; Postfix's stop delay */
 
 	/* Filters and checks: default, least, most. */
 	FILTERED_MOST = DELIVER_MOST - 2 * HELPER_GRACE, /* s of filters and a delivery together */
