@@ -47,7 +47,8 @@ HARDEN += -U_FORTIFY_SOURCE $(FORTIFY)             # glibc checks lengths; musl 
 SMALL := -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 HARDEN_LD := -Wl,-z,noexecstack,-z,text            # no code on the stack, none patched
 HARDEN_LD += -Wl,--gc-sections                     # what nobody calls is not there
-PROTECT   := -Wl,-z,relro,-z,now                   # relocated data is read only from the start
+HARDEN_LD += -Wl,-z,now                            # nothing is looked up later
+PROTECT   := -Wl,-z,relro                          # relocated data is read only from the start
 PROTECT   += -Wl,-z,separate-code                  # nothing but code is executable
 
 ifneq ($(MUSL),)

@@ -37,13 +37,13 @@ testProgramsAreHardened() {
 			"$(readelf -lW "$BIN/$program" | awk '/GNU_STACK/ { print $7 }')"
 		assertEquals "$program: no segment both writable and executable" 0 \
 			"$(readelf -lW "$BIN/$program" | grep -c 'RWE')"
-		assertEquals "$program: relocations read only" 1 \
-			"$(readelf -lW "$BIN/$program" | grep -c GNU_RELRO)"
 		assertTrue "$program: bound at once" "readelf -d $BIN/$program | grep -q BIND_NOW"
 		assertEquals "$program: nothing relocated in code" 0 \
 			"$(readelf -d "$BIN/$program" | grep -c TEXTREL)"
 		assertTrue "$program: stack protector" "nm $BIN/$program | grep -q __stack_chk_fail"
 	done
+	# Of a static program of musl nothing would make use of it.
+	assertEquals "smtp-listen: relocations read only" 1 "$(readelf -lW "$BIN/smtp-listen" | grep -c GNU_RELRO)"
 }
 
 # The kernel maps 64 KiB around a page that is touched (fault_around_bytes): two such windows are all
