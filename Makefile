@@ -94,9 +94,9 @@ objects = $(patsubst %,$O/obj/%.o,$(1))
 
 all: $B/smtp-stdio $B/deliver $B/check-policy $B/smtp-listen ## build the programs into .build/bin
 
-$B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX))
-$B/deliver: $(call objects,$(DELIVER) $(SANDBOX))
-$B/check-policy: $(call objects,$(CHECK_POLICY))
+$B/smtp-stdio: $(call objects,$(SMTP) $(SANDBOX) $(EXTRA))
+$B/deliver: $(call objects,$(DELIVER) $(SANDBOX) $(EXTRA))
+$B/check-policy: $(call objects,$(CHECK_POLICY) $(EXTRA))
 # For the tests: a session taken over by an attacker, and a prober of both jails.
 $B/hostile: $(call objects,tests/hostile $(filter-out %/session $(PURE),$(SMTP)) $(SANDBOX))
 $B/probe: $(call objects,tests/probe $(filter-out deliver/main,$(DELIVER)) $(SANDBOX))
@@ -108,7 +108,7 @@ $O/obj/%.o: %.c $O/flags
 	@mkdir -p $(@D)
 	$Q$(COMPILE) -c -o $@ $<
 
-$B/smtp-listen: $(patsubst %,$O/listen/%.o,$(LISTEN))
+$B/smtp-listen: $(patsubst %,$O/listen/%.o,$(LISTEN) $(EXTRA))
 	@mkdir -p $B
 	$Q$(LISTENCC) $(CFLAGS) -pie $(LDFLAGS) $(HARDEN_LD) $(PROTECT) -Wl,--as-needed $^ -lsystemd -o $@
 $O/listen/%.o: %.c $O/flags | $O/libsystemd
@@ -166,7 +166,8 @@ torture:  ## faults, power cuts, bad disks and a day's load (PARTS="calls power"
 	@tests/torture/run $(PARTS)
 
 dev:      ## build with -Werror and sanitizers into .build/dev
-	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= \
+	$(MAKE) O=.build/dev CC=$(if $(filter musl-gcc,$(CC)),cc,$(CC)) PIE=-pie FORTIFY= EXTRA=tests/sanitized \
+	  LDFLAGS="-Wl,--wrap=__asan_handle_no_return $(LDFLAGS)" \
 	  CFLAGS="-O1 -g -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" all
 
 # What is installed, as DIRECTORY:FILE.

@@ -31,6 +31,14 @@ oneTimeTearDown() {
 trap leave EXIT
 cd "$T" || exit 1
 
+# With ONLY="testA testB" in the environment a suite runs these tests alone.
+if [ -n "${ONLY:-}" ]; then
+	suite() {
+		local name
+		for name in $ONLY; do suite_addTest "$name"; done
+	}
+fi
+
 # skip REASON -- the test that calls it and returns is counted as skipped.
 skip() {
 	echo "SKIP: $*"
@@ -55,6 +63,15 @@ ended() {
 # smtp [ARG ...] -- smtp-stdio with the programs under test and no configuration file of this machine.
 smtp() {
 	"$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o "Hostname mx.test" "$@"
+}
+
+# sanitized DIR -- the programs built with sanitizers, in DIR; once, whichever suite wants them first.
+sanitized() {
+	flock "$O/dev.lock" make -s -C "$TOP" dev >"$T/dev.log" 2>&1 || {
+		fail "$(grep -E 'error|warning' "$T/dev.log" || tail -n 3 "$T/dev.log")"
+		return 1
+	}
+	mkdir -p "$1" && cp "$O/dev/bin/"* "$1/"
 }
 
 # crlf -- standard input with CRLF at the line ends.
