@@ -100,8 +100,14 @@ $B/check-policy: $(call objects,$(CHECK_POLICY) $(EXTRA))
 # For the tests: a session taken over by an attacker, and a prober of both jails.
 $B/hostile: $(call objects,tests/hostile $(filter-out %/session $(PURE),$(SMTP)) $(SANDBOX))
 $B/probe: $(call objects,tests/probe $(filter-out deliver/main,$(DELIVER)) $(SANDBOX))
-$B/smtp-stdio $B/deliver $B/check-policy $B/hostile $B/probe:
-	@mkdir -p $B
+# One attempt to escape, made by the real process in its jail.
+ESCAPE = $(addprefix $B/escape/,smtp-stdio deliver check-policy)
+$B/escape/smtp-stdio: $(call objects,tests/escape $(SMTP) $(SANDBOX))
+$B/escape/deliver: $(call objects,tests/escape $(DELIVER) $(SANDBOX))
+$B/escape/check-policy: $(call objects,tests/escape $(CHECK_POLICY))
+$(ESCAPE): LDFLAGS += -Wl,--wrap=sandbox_filter,--wrap=waitpid
+$B/smtp-stdio $B/deliver $B/check-policy $B/hostile $B/probe $(ESCAPE):
+	@mkdir -p $(@D)
 	$Q$(call LINK,$^) -o $@
 
 $O/obj/%.o: %.c $O/flags
@@ -143,7 +149,7 @@ serve:    ## receive on 127.0.0.1:2525 into ./mail/ until Ctrl-C, whoever it is 
 
 check:    ## run every test suite (CHECK="deliver jail" runs those two)
 	@tests/need check
-	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe
+	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe $(ESCAPE)
 	@tests/run $(CHECK)
 
 fuzz:     ## fuzz each pure part for SECONDS (60) with libFuzzer, then with AFL++
@@ -162,7 +168,7 @@ soak:     ## run 100,000 sessions by one smtp-listen, and see what they leave be
 
 torture:  ## faults, power cuts, bad disks and a day's load (PARTS="calls power" does those two)
 	@tests/need check
-	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe
+	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe $(ESCAPE)
 	@tests/torture/run $(PARTS)
 
 dev:      ## build with -Werror and sanitizers into .build/dev
@@ -215,5 +221,5 @@ help:     ## this list
 
 .FORCE:
 .PHONY: all demo serve check fuzz bench soak torture dev install uninstall deb clean help .FORCE
--include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe)
+-include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe tests/escape)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

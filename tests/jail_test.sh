@@ -1,6 +1,6 @@
 #!/bin/bash
-# The jails of session and deliver: seen from outside, tried from inside (tests/probe.c), planted with
-# faults, and not to be had at all.
+# The jails of session, deliver and check-policy: seen from outside, tried from inside (tests/probe.c, tests/jail),
+# planted with faults, and not to be had at all.
 . "$(dirname "$0")/lib.sh"
 cp "$O/bin/hostile" "$O/bin/probe" "$BIN/" || exit 1
 
@@ -243,16 +243,33 @@ testEverySystemCallInEachJail() {
 	assertEquals 'the list of deliver' 26 "$(listed "$DELIVER" | wc -l)"
 }
 
-# planted FILE FROM TO -- a copy of the tree with that fault, built, in $T/tree.
+# What somebody would try who runs code of theirs in one of the real processes.
+testNothingThatIsTriedLeadsOut() {
+	"$TOP/tests/jail" >"$T/table" 2>&1
+	ended $? "$T/table"
+	grep -q Landlock "$T/table" || skip 'no Landlock in this kernel'
+	assertEquals "$(ESCAPE='?' "$O/bin/escape/deliver" | wc -l) attempts, 6 jails, 0 not stopped" "$(tail -n 1 "$T/table")"
+}
+
+# planted FILE FROM TO ... -- a copy of the tree with these faults, built, in $T/tree.
 planted() {
 	rm -rf "$T/tree"
 	mkdir -p "$T/tree/.build"
 	(cd "$TOP" && cp -a Makefile smtp-stdio deliver sandbox tests "$T/tree/")
 	cp -a "$O/obj" "$O/flags" "$O/compile" "$O/policies.h" "$T/tree/.build/"
-	sed -i "s/$2/$3/" "$T/tree/$1"
-	cmp -s "$TOP/$1" "$T/tree/$1" && fail "$1: nothing planted"
-	make -s -C "$T/tree" all .build/bin/probe >"$T/make.log" 2>&1 || fail "$(cat "$T/make.log")"
+	while [ $# -gt 0 ]; do
+		sed -i "s/$2/$3/" "$T/tree/$1"
+		cmp -s "$TOP/$1" "$T/tree/$1" && fail "$1: nothing planted"
+		shift 3
+	done
+	make -s -C "$T/tree" all .build/bin/probe .build/bin/escape/{smtp-stdio,deliver,check-policy} >"$T/make.log" 2>&1 ||
+		fail "$(cat "$T/make.log")"
 	chmod 755 "$T/tree/.build"
+}
+
+# escapes JAIL ... -- from these jails of $T/tree, one a line.
+escapes() {
+	ESCAPE_BIN=$T/tree/.build/bin/escape "$TOP/tests/jail" "$@" | sed -n 's/^NOT STOPPED: //p'
 }
 
 testACallTooManyIsNoticed() {
@@ -262,6 +279,21 @@ testACallTooManyIsNoticed() {
 		"$(survivors "$T/tree/.build/bin/probe" session | grep -vxF "$(listed "$SESSION")")"
 	assertEquals 'the one in deliver' "native $(numbers socket)" \
 		"$(survivors "$T/tree/.build/bin/probe" deliver | grep -vxF "$(listed "$DELIVER")")"
+	assertEquals 'in the real processes' "$(printf 'socket %s in check-policy\n' AF_INET AF_UNIX AF_NETLINK)" "$(escapes check-policy)"
+}
+
+testAnotherEntryAndAMissingLandlockAreNoticed() {
+	local found what
+	[ "$(uname -m)" = x86_64 ] || { skip 'one entry on this processor'; return 0; }
+	planted sandbox/compile.c 'BADARCH, SCMP_ACT_KILL_PROCESS' 'BADARCH, SCMP_ACT_ALLOW' \
+		sandbox/compile.c 'if (ctx == NULL)' 'if (ctx == NULL || seccomp_arch_add(ctx, SCMP_ARCH_X32) < 0)' \
+		sandbox/compile.c seccomp_rule_add_exact seccomp_rule_add \
+		sandbox/landlock.c 'if (abi < ABI_REFER)' 'if (abi != 0)'
+	found=$(escapes session Maildir)
+	for what in 'int 0x80: getpid in session' 'int 0x80: getpid in Maildir' 'x32: read in session' 'x32: openat in Maildir' \
+		'openat /etc/passwd in Maildir' 'renameat in Maildir'; do
+		assertContains "$found" "$what"
+	done
 }
 
 testAMissingFilterIsNoticed() {
