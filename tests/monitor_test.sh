@@ -1,6 +1,6 @@
 #!/bin/bash
-# The monitor against a session that an attacker has taken over (tests/hostile.c): it serves what its
-# table permits, and kills the session at the first packet that is not so.
+# The monitor against a session that an attacker has taken over: it serves what its table permits, and kills the
+# session at the first packet that is not so.  By tests/hostile.c, case by case; by tests/hostile_fuzz at random.
 . "$(dirname "$0")/lib.sh"
 cp "$O/bin/hostile" "$BIN/" || exit 1
 
@@ -376,6 +376,19 @@ testABadPacketIsNeverAnswered() {
 		assertEquals "$packet: answers" 1 "$(grep -c 'sendto(3' "$T/trace")"
 		assertEquals "$packet: kills" 1 "$(grep -cE 'kill\([0-9]+, SIGKILL\) += 0' "$T/trace")"
 	done
+}
+
+# Whatever is said to it, by whoever it is root for, it does what the model of it does (tests/hostile_model.py), and
+# nothing else.
+testAtRandomItDoesWhatItMayAndNothingElse() {
+	need_root || return 0
+	local seed=$((RANDOM * 32768 + RANDOM))
+	echo "seed $seed"
+	"$TOP/tests/hostile_fuzz" $seed 300 "$BIN" >"$T/said" 2>&1
+	status=$?
+	[ $status -ne 77 ] || { skip "$(cat "$T/said")"; return 0; }
+	ended $status "$T/said"
+	assertTrue "$(cat "$T/said")" "grep -qE '^300 sessions, [0-9]{4} packets, 0 violations$' $T/said"
 }
 
 . shunit2
