@@ -56,6 +56,7 @@ setUp() {
 	FACTS=(CLIENT_ADDRESS=192.0.2.1 CLIENT_HELO=mx.example.com CLIENT_PROTOCOL=ESMTP QUEUE_ID=6b02ad7b.6af4.1
 		SENDER=alice@example.com ORIGINAL_RECIPIENT=bob+list@example.org RECIPIENT=bob@example.org SIZE=1042)
 	SERVER=unix:$T/s
+	SAYING=
 	OPTIONS=()
 	INSIDE=()
 }

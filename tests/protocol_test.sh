@@ -1,6 +1,6 @@
 #!/bin/bash
-# The protocol, as the real program speaks it: recorded dialogues, long lines, large messages and
-# what looks like the end of a message and is none.
+# The protocol, as the real program speaks it: recorded dialogues, large messages and the order of replies.
+# Long lines, and what looks like the end of a message and is none, are history (history_test.sh).
 . "$(dirname "$0")/lib.sh"
 
 D=$TOP/tests/dialogues
@@ -146,46 +146,6 @@ testAMessageBeyondSizeLimitIsRefusedAtItsEnd() {
 	done
 }
 
-# A line of any length is swallowed in the memory that the session has from the start.
-testALineOfAMebibyteTakesNoMemory() {
-	maildir "$T/mail"
-	cat >"$T/long.py" <<-'EOF'
-		import subprocess, sys, time
-
-		p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-		def peak():
-		    child = open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()[0]
-		    status = open(f"/proc/{child}/status").read()
-		    return int(status.split("VmHWM:")[1].split()[0])
-
-		def line(octets):
-		    p.stdin.write(octets + b"\r\n")
-		    p.stdin.flush()
-		    return p.stdout.readline()
-
-		p.stdout.readline()
-		replies = [line(b"NOOP " + b"x" * 200000)]
-		before = peak()
-		replies += [line(b"x" * (1 << 20)), line(b"NOOP " + b"x" * (1 << 23)), line(b"NOOP")]
-		print("grown", peak() - before, "kB")
-		replies += [line(b"QUIT")]
-		p.wait()
-		for reply in replies:
-		    print(reply.decode().rstrip())
-	EOF
-	python3 "$T/long.py" "$BIN/smtp-stdio" -C /dev/null -o "Mailbox $T/mail/" >"$T/said"
-	cat >"$T/expected" <<-'EOF'
-		grown 0 kB
-		500 5.5.2 line too long
-		500 5.5.2 line too long
-		500 5.5.2 line too long
-		250 2.0.0 ok
-		221 2.0.0 goodbye
-	EOF
-	diff "$T/expected" "$T/said" || fail "a long line is not refused, or is kept"
-}
-
 # A client types slowly: a bare LF is refused before the line has its CRLF.
 testABareLfIsRefusedAtOnce() {
 	cat >"$T/bare.py" <<-'EOF'
@@ -206,95 +166,6 @@ testABareLfIsRefusedAtOnce() {
 	printf '%s\n' '500 5.5.2 a command ends in CRLF, not in a bare LF' '250 2.0.0 ok' '0 0' \
 		>"$T/expected"
 	diff "$T/expected" "$T/said" || fail "not told at once, or told twice"
-}
-
-# Over a real TCP socket: what comes after a lookalike of the end belongs to the same message.
-testNoLookalikeOfTheEndSmugglesAMessageIn() {
-	maildir "$T/mail"
-	cat >"$T/smuggle.py" <<-'EOF'
-		import os, socket, subprocess, sys
-
-		box, program = sys.argv[1], sys.argv[2:]
-		REFUSED = [b"\n.\n", b"\n.\r\n", b"\n.\r", b"\r.\r", b"\r.\n", b"\r.\r\n", b"\r\n.\n",
-		    b"\r\n.\r", b"\r\n.\r\r\n", b"\r\n\r.\r\n", b"\n\n.\r\n", b"\r\n\n.\r\n",
-		    b"\r\n.\r\x00\n", b"\r\x00\n.\r\n"]
-		TAKEN = [b"\r\n\x00.\r\n", b"\r\n.\x00\r\n", b"\r\n..\r\n", b"\r\n .\r\n", b"\r\n. \r\n",
-		    b"\x85.\x85"]
-		HELLO = b"EHLO client.test\r\n"
-		BEFORE = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<b@mx.test>\r\nDATA\r\n"
-		TEXT = b"Subject: one\r\n\r\ntext"
-		SECOND = (b"MAIL FROM:<evil@client.test>\r\nRCPT TO:<c@mx.test>\r\nDATA\r\n"
-		    b"Subject: two\r\n\r\nsmuggled\r\n.\r\n")
-		AFTER = b"RSET\r\nMAIL FROM:<d@client.test>\r\nQUIT\r\n"
-
-		def serve(listener):
-		    client = socket.create_connection(listener.getsockname())
-		    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-		    server = listener.accept()[0]
-		    process = subprocess.Popen(program, stdin=server, stdout=server)
-		    server.close()
-		    client.settimeout(10)
-		    return client, process
-
-		def talk(listener, ending, later):
-		    client, process = serve(listener)
-		    replies = client.makefile("rb")
-		    replies.readline()
-		    client.sendall(HELLO)
-		    while not replies.readline().startswith(b"250 "):
-		        pass
-		    client.sendall(BEFORE)
-		    while not replies.readline().startswith(b"354"):
-		        pass
-		    if later:
-		        client.sendall(TEXT + ending)
-		        # The program sleeps in read again: it has seen this segment alone.
-		        while unread(process.pid) or not asleep(process.pid):
-		            os.sched_yield()
-		        client.sendall(SECOND)
-		        client.sendall(AFTER)
-		    else:
-		        client.sendall(TEXT + ending + SECOND + AFTER)
-		    said = [line[:9] for line in replies]
-		    process.wait()
-		    return said
-
-		def children(pid):
-		    return open(f"/proc/{pid}/task/{pid}/children").read().split()
-
-		def asleep(pid):
-		    child = children(pid)[0]
-		    return open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()[0] == "S"
-
-		def unread(pid):
-		    # column rx_queue of the server's end
-		    return any(line.split()[4].split(":")[1] != "00000000" and line.split()[3] == "01"
-		        for line in open("/proc/net/tcp").readlines()[1:]
-		        if line.split()[1].endswith(f":{PORT:04X}"))
-
-		listener = socket.create_server(("127.0.0.1", 0))
-		PORT = listener.getsockname()[1]
-		for later in False, True:
-		    for ending in REFUSED + TAKEN:
-		        fault = ending in REFUSED
-		        said = talk(listener, ending, later)
-		        good = [b"550 5.5.2" if fault else b"250 2.0.0", b"250 2.0.0", b"250 2.1.0",
-		            b"221 2.0.0"]
-		        new = os.path.join(box, "new")
-		        found = [os.path.join(new, name) for name in os.listdir(new)] \
-		            if os.path.isdir(new) else []
-		        # Whole, and as one message, or not at all.
-		        texts = [open(name, "rb").read() for name in found]
-		        sent = [] if fault else [True]
-		        if said != good or [b"text" in t and b"smuggled" in t for t in texts] != sent:
-		            print(ending, "later" if later else "same segment", said, texts)
-		        for name in found:
-		            os.unlink(name)
-		print("done")
-	EOF
-	timeout 60 python3 "$T/smuggle.py" "$T/mail" "$BIN/smtp-stdio" -C /dev/null \
-		-o "DeliverPath $BIN/deliver" -o "Mailbox $T/mail/" >"$T/said" 2>"$T/log"
-	assertEquals "done" "$(cat "$T/said")"
 }
 
 # What begins with a blank would continue the Received line, which the monitor vouches for.

@@ -31,7 +31,8 @@ __attribute__((constructor)) static void
 have_memory(void)
 {
 	for (size_t size = 1; size <= SMALL; size += 16) {
-		void *volatile piece = malloc(size); /* a pair that does nothing would be left out */
+		void *volatile piece =
+		    malloc(size); /* a pair that does nothing would be left out */
 		free(piece);
 	}
 }
