@@ -220,7 +220,10 @@ testNothingLiesBesideWhatTheReadmeNames() {
 
 testScriptsPassShellcheck() {
 	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
-		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh tests/policy_test.sh tests/filter_test.sh tests/sweep_test.sh tests/torture/run tests/torture/calls tests/torture/power tests/torture/disk tests/power_test.sh tests/disk_test.sh tests/together_test.sh \
+		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh \
+		tests/install_test.sh tests/policy_test.sh tests/filter_test.sh tests/sweep_test.sh tests/torture/run \
+		tests/torture/calls tests/torture/power tests/torture/disk tests/power_test.sh tests/disk_test.sh \
+		tests/together_test.sh tests/torture/hostile tests/history_test.sh tests/hostile_fuzz \
 		tests/machine tests/machine_lib.sh tests/systemd_test.sh tests/container tests/guide_test.sh \
 		units/*.run units/debian/build units/debian/p*)
 	assertEquals 0 $?

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The history of the field: what has gone wrong in receivers and delivery agents, tried on this one.  A test
 # has the name of the hole or the outage, and fails where the programs have it.
-# shellcheck disable=SC2016,SC1003  # what is said to them is not for this shell
+# shellcheck source-path=SCRIPTDIR disable=SC2016,SC1003  # what is said to them is not for this shell
 . "$(dirname "$0")/lib.sh"
 
 shopt -s lastpipe # what a pipe ends in may assert
@@ -593,4 +593,5 @@ testOutage2022_NoDateIsTooLargeForItsNumber() {
 	done
 }
 
+# shellcheck source=/dev/null
 . shunit2
