@@ -9,33 +9,35 @@ import sys
 POSTMARK = re.compile(
     rb"From \S+ (Mon|Tue|Wed|Thu|Fri|Sat|Sun) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     rb" [ 123]\d \d\d:\d\d:\d\d \d{4}\n")
-QUOTED = re.compile(rb">+From ")
+BEGIN = re.compile(rb"^From ", re.MULTILINE)
+QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)
+
+
+def messages(mbox):
+    """The messages of an mbox, its octets.  Raises ValueError."""
+    begins = [match.start() for match in BEGIN.finditer(mbox)]
+    if mbox and begins[:1] != [0]:
+        raise ValueError("does not begin with a postmark")
+    for number, (begin, end) in enumerate(zip(begins, begins[1:] + [len(mbox)]), 1):
+        postmark = POSTMARK.match(mbox, begin)
+        if postmark is None:
+            raise ValueError(f"not a postmark: {mbox[begin:begin + 100]!r}")
+        message = mbox[postmark.end():end]
+        if message != b"\n" and not message.endswith(b"\n\n"):
+            raise ValueError(f"message {number} does not end in an empty line")
+        yield QUOTED.sub(rb"\1", message[:-1])
 
 
 def main():
     with open(sys.argv[1], "rb") as file:
-        lines = file.read().split(b"\n")
-    if lines.pop() != b"":
-        sys.exit("the last line does not end")
-    messages = []
-    empty = True
-    for line in lines:
-        if line.startswith(b"From "):
-            if not POSTMARK.fullmatch(line + b"\n"):
-                sys.exit(f"not a postmark: {line[:100]!r}")
-            if not empty:
-                sys.exit(f"no empty line before {line[:100]!r}")
-            messages.append([])
-        elif not messages:
-            sys.exit("does not begin with a postmark")
-        else:
-            messages[-1].append(line[1:] if QUOTED.match(line) else line)
-        empty = line == b""
-    for number, message in enumerate(messages, 1):
-        if message.pop() != b"":
-            sys.exit(f"message {number} does not end in an empty line")
-        with open(f"{sys.argv[2]}/{number}", "wb") as out:
-            out.write(b"".join(line + b"\n" for line in message))
+        mbox = file.read()
+    try:
+        for number, message in enumerate(messages(mbox), 1):
+            with open(f"{sys.argv[2]}/{number}", "wb") as out:
+                out.write(message)
+    except ValueError as error:
+        sys.exit(str(error))
 
 
-main()
+if __name__ == "__main__":
+    main()
