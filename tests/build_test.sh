@@ -109,13 +109,13 @@ testNoFunctionIsLongerThanSixtyLines() {
 		/^[a-z_].*\(/ { name = $0 }
 		/^\{/ { from = FNR }
 		/^\}/ { if (from && FNR - from > 60) print FILENAME ": " name ": " FNR - from; from = 0 }
-	' smtp-stdio/*.c deliver/*.c sandbox/*.c tests/*.c tests/bench/*.c)
+	' smtp-stdio/*.c deliver/*.c sandbox/*.c tests/*.c tests/bench/*.c tests/torture/*.c)
 	assertEquals "" "$long"
 }
 
 testNothingIsFormattedOtherwise() {
 	local file wrong=''
-	for file in $(sources) $(cd "$TOP" && ls tests/*.c tests/bench/*.c); do
+	for file in $(sources) $(cd "$TOP" && ls tests/*.c tests/bench/*.c tests/torture/*.c); do
 		(cd "$TOP" && clang-format "$file" | cmp -s - "$file") || wrong="$wrong $file"
 	done
 	assertEquals "" "$wrong"
