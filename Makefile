@@ -161,11 +161,6 @@ bench:    ## ratios against a bare loop of the same shape
 	@$(MAKE) -s --no-print-directory all
 	@tests/bench/run
 
-soak:     ## run 100,000 sessions by one smtp-listen, and see what they leave behind in it
-	@tests/need demo
-	@$(MAKE) -s --no-print-directory all
-	@tests/soak
-
 torture:  ## faults, power cuts, bad disks and a day's load (PARTS="calls power" does those two)
 	@tests/need check
 	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe $(ESCAPE)
@@ -220,6 +215,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench soak torture dev install uninstall deb clean help .FORCE
+.PHONY: all demo serve check fuzz bench torture dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe tests/escape)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

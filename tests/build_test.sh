@@ -179,7 +179,7 @@ testFlagsOfTheUserAreRespected() {
 
 testHelpNamesEveryTarget() {
 	local target
-	for target in all demo serve check fuzz bench soak dev install uninstall deb clean help; do
+	for target in all demo serve check fuzz bench torture dev install uninstall deb clean help; do
 		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
 	done
 }
@@ -219,11 +219,11 @@ testNothingLiesBesideWhatTheReadmeNames() {
 }
 
 testScriptsPassShellcheck() {
-	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/soak tests/lib.sh \
-		tests/record tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh \
-		tests/install_test.sh tests/policy_test.sh tests/filter_test.sh tests/sweep_test.sh tests/torture/run \
-		tests/torture/calls tests/torture/power tests/torture/disk tests/power_test.sh tests/disk_test.sh \
-		tests/together_test.sh tests/torture/hostile tests/history_test.sh tests/hostile_fuzz \
+	(cd "$TOP" && shellcheck -x .ci/run tests/need tests/run tests/demo tests/serve tests/lib.sh tests/record \
+		tests/recorded_test.sh tests/clients.sh tests/clients_test.sh tests/listen_test.sh tests/install_test.sh \
+		tests/policy_test.sh tests/filter_test.sh tests/sweep_test.sh tests/torture/run tests/torture/calls \
+		tests/torture/power tests/torture/disk tests/power_test.sh tests/disk_test.sh tests/together_test.sh \
+		tests/torture/hostile tests/history_test.sh tests/hostile_fuzz tests/torture/day tests/day_test.sh \
 		tests/machine tests/machine_lib.sh tests/systemd_test.sh tests/container tests/guide_test.sh \
 		units/*.run units/debian/build units/debian/p*)
 	assertEquals 0 $?
