@@ -166,6 +166,22 @@ directory_of(char dir[PATH_OCTETS], const char *path)
 	return n;
 }
 
+/* The Maildir's folder of that name, or of that in small letters, which deliver looks for next. */
+static bool
+has_folder(const struct place *place)
+{
+	char path[PATH_OCTETS + sizeof "." + LOCAL_MAX];
+	size_t n = strlen(place->text), len = strlen(place->extension);
+
+	if (!users_safe(place->extension) || n == 0 || place->text[n - 1] != '/')
+		return false;
+	(void)snprintf(path, sizeof path, "%s.%s", place->text, place->extension);
+	if (identity_sees(place->uid, path))
+		return true;
+	place_small(path + n + 1, place->extension, len);
+	return identity_sees(place->uid, path);
+}
+
 void
 users_locate(struct place *place)
 {
@@ -174,6 +190,8 @@ users_locate(struct place *place)
 
 	if (place->kind != PLACE_MAILBOX)
 		return;
+	if (!has_folder(place))
+		place->extension[0] = 0;
 	place->name = directory_of(dir, place->text);
 	if (identity_stat(place->uid, dir, &st) < 0)
 		return;

@@ -34,7 +34,8 @@ enum verdict users_postmaster(const struct config *config, struct place *place, 
 enum verdict users_path(struct place *place, const char *path, const char **text);
 
 /* Which mailbox it is, as its user sees it, who may be the only one to see it: place->device, inode and
-   name.  Does nothing for what is none, or cannot be seen. */
+   name; and no extension, if there is no folder for it.  Does nothing for what is none, or cannot be
+   seen. */
 void users_locate(struct place *place);
 
 /* The place of a command, or an address elsewhere, from an alias: `uid` and `gid` run it, or, where

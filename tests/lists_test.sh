@@ -164,9 +164,15 @@ testAnExtensionGoesIntoTheFolderIfThereIsOne() {
 	message a@client.test alice+Lists@mx.test alice+other@mx.test alice@mx.test alice+a/b@mx.test | session
 	assertEquals "$(cat log)" "250 2.0.0" "$(reply 9 | cut -c1-9)"
 	assertEquals 1 "$(files "$folder/new")"
-	assertEquals "alice+other has its own copy" 2 "$(grep -l '' "$T/users/mx.test/alice/Maildir/new/"* | wc -l)"
+	assertEquals "the others have one mailbox" 1 "$(files "$T/users/mx.test/alice/Maildir/new")"
+	assertEquals "and it is for each of them" 3 "$(grep -c ^Delivered-To: "$T/users/mx.test/alice/Maildir/new/"*)"
+	message a@client.test alice+LISTS@mx.test alice+Other@mx.test | session
+	assertEquals "the folder in small letters is not there" 2 "$(files "$T/users/mx.test/alice/Maildir/new")"
+	mv "$folder" "${folder%Lists}lists"
+	message a@client.test alice+LISTS@mx.test alice+Other@mx.test | session
+	assertEquals "and now it is" 2 "$(files "${folder%Lists}lists/new")"
 	[ "$(id -u)" -eq 0 ] || return 0
-	assertEquals 2001 "$(stat -c %u "$folder"/new/*)"
+	assertEquals 2001 "$(stat -c %u "${folder%Lists}lists/new/"* | sort -u)"
 }
 
 # ---- quota --------------------------------------------------------------------------------------
