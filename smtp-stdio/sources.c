@@ -37,13 +37,13 @@ client_from(struct client *client, const struct sockaddr_storage *name)
 static struct source *
 place_of(const struct sources *sources, uint64_t source)
 {
-	struct source *free = NULL;
+	struct source *free = sources->table;
 
 	for (size_t i = 0; i < sources->size; i++) {
 		struct source *s = &sources->table[i];
 		if (s->source == source && s->taken > 0)
 			return s;
-		if (s->sessions == 0 && (free == NULL || s->second < free->second))
+		if (s->sessions == 0 && (free->sessions > 0 || s->second < free->second))
 			free = s;
 	}
 	*free = (struct source){.source = source};
