@@ -286,7 +286,7 @@ static void
 clean_one(int tmp, const char *name, time_t now)
 {
 	struct stat st;
-	long long made = atoll(name);
+	long long made = strtoll(name, NULL, 10);
 
 	if (made > 0 && made < now - TMP_AGE && fstatat(tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_mtime < now - TMP_AGE && st.st_atime < now - TMP_AGE)
