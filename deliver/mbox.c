@@ -185,7 +185,7 @@ postmark(struct mbox *m, const char *sender)
 
 	if (sender == NULL || *sender == 0)
 		sender = "MAILER-DAEMON";
-	for (; sender[n] != 0 && n < ADDRESS_MAX; n++)
+	for (; n < ADDRESS_MAX && sender[n] != 0; n++)
 		who[n] = sender[n] > ' ' && sender[n] < 0x7f ? sender[n] : '-';
 	who[n] = 0;
 	if (gmtime_r(&now, &tm) == NULL || asctime_r(&tm, date) == NULL) {

@@ -184,7 +184,7 @@ answer_set(struct answer *answer, enum verdict verdict, const char *text)
 {
 	size_t n = 0;
 
-	for (; text[n] != 0 && n < ANSWER_TEXT_MAX; n++)
+	for (; n < ANSWER_TEXT_MAX && text[n] != 0; n++)
 		answer->text[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
 	answer->text[n] = 0;
 	answer->len = n;
