@@ -156,6 +156,10 @@ fuzz:     ## fuzz each pure part for SECONDS (60) with libFuzzer, then with AFL+
 	@tests/need check
 	@tests/fuzz $(or $(SECONDS),60)
 
+lint:     ## read all of it by shellcheck, mandoc, codespell, cppcheck and three analyzers of C
+	@tests/need lint
+	@tests/lint
+
 bench:    ## ratios against a bare loop of the same shape
 	@tests/need demo
 	@$(MAKE) -s --no-print-directory all
@@ -215,6 +219,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz bench torture dev install uninstall deb clean help .FORCE
+.PHONY: all demo serve check fuzz lint bench torture dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe tests/escape)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

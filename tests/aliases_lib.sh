@@ -1,5 +1,6 @@
 # aliases_lib.sh -- users, a file of aliases, and what a client hears.  Sourced behind lib.sh.
 # shellcheck shell=bash
+# shellcheck disable=SC2034  # used by the suites
 
 readonly OK='250 2.1.5 recipient ok' NO='550 5.1.1 no such mailbox here'
 readonly WRONG='451 4.3.5 the mailbox is misconfigured'

@@ -564,6 +564,7 @@ testDeliverPathIsWhatDelivers() {
 
 # What a shell could take for more than a letter does not come from a client into an environment.
 testDeliverCommandFindsNothingSharpInItsEnvironment() {
+	# shellcheck disable=SC2016  # a sender
 	printf 'EHLO a\r\nMAIL FROM:<"() { :;}; $x`y`"@c.test>\r\nRCPT TO:<bob@x.test>\r\nDATA\r\n.\r\nQUIT\r\n' |
 		session -o "DeliverCommand $T/mda/run"
 	assertEquals 'SENDER=______:_____x_y__@c.test' "$(grep ^SENDER= "$BOX/environment")"

@@ -1018,6 +1018,7 @@ testExtensionIsNothingToAnMboxAndToAMaildirThatIsMade() {
 	assertEquals 0 $?
 	assertHolds box "$T/short"
 	found ""
+	# shellcheck disable=SC2012  # names of ours
 	assertEquals "no folder is made" "cur new tmp" "$(ls -A M | paste -sd ' ')"
 }
 

@@ -341,7 +341,7 @@ testTheReplyIsThatOfTheDeliveryThatFailed() {
 # the call returns.
 testADiskThatHangsMeansLaterAndNothingWhenItReturns() {
 	users M/
-	mkdir -p -m 777 "$T/anybody"
+	mkdir -m 777 "$T/anybody"
 	as_deliver "echo \$\$ >$T/anybody/pid" \
 		"exec strace -f -o /dev/null -e inject=fsync:delay_exit=13000000:when=2 $BIN/deliver \"\$@\""
 	assertReply "451 4.3.0 " "$(HELPER=$T/helper send alice -o "Mailbox M/" -o "DeliverTimeout 1s")"

@@ -17,10 +17,6 @@ same() {
 	assertEquals "$1 (< only in the page, > only in the source)" "" "$differ"
 }
 
-testPagesAreValid() {
-	assertEquals "" "$(mandoc -Tlint -W warning "${PAGES[@]}" "$GUIDE" 2>&1)"
-}
-
 # A word such as "In" or "No" in a title or at the head of an item would be a macro.
 testTitlesAreShownAsTheyAreWritten() {
 	local page title count=0
@@ -471,6 +467,7 @@ testExampleAliasesStandForWhatThePageSays() {
 	[ "$(id -u)" -ne 0 ] || chown 2001:2001 "$T/users/alice"
 	for example in $(marked aliases); do
 		while IFS= read -r name; do
+			# shellcheck disable=SC2001  # a pattern with a group
 			want=$(sed 's/.* \([2-5][0-9][0-9] [245]\.\)/\1/' <<<"$name")
 			name=${name% "$want"}
 			count=$((count + 1))

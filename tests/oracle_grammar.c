@@ -134,7 +134,7 @@ move(struct grammar *g, char token, const struct turn *turn)
 {
 	if (among(token, "FRVLE"))
 		g->question = token;
-	if (among(token, "oX"))
+	if (turn != NULL && among(token, "oX"))
 		g->place = turn->to;
 	if (token == 'H')
 		g->hello = true;
@@ -145,7 +145,7 @@ move(struct grammar *g, char token, const struct turn *turn)
 	}
 	if (g->stage == YES || (g->stage == FORWARD && token == 'f')) {
 		turn = turn_of(g->question);
-		g->place = turn->to != 0 ? (int)turn->to : g->place;
+		g->place = turn != NULL && turn->to != 0 ? (int)turn->to : g->place;
 	}
 }
 

@@ -67,6 +67,7 @@ testWithoutMaildirsizeNothingIsDone() {
 	owner strace -f -o trace -e trace=openat,fork,clone,socketpair "$BIN/deliver" M/ <"$T/short"
 	assertEquals "calls" 1 "$(grep -c 'maildirsize.*ENOENT' trace)"
 	assertEquals "in all" 6 "$(grep -c . <(grep -v '+++' trace))"
+	# shellcheck disable=SC2012  # names of ours
 	assertEquals "no such file is made" "cur new tmp" "$(ls M | paste -sd ' ')"
 	assertEquals "a name without a size" 0 "$(find M/new -name '*,S=*' | wc -l)"
 	assertFiles "0 1 0" M
@@ -479,11 +480,13 @@ testFailedCallLeavesTheSum() {
 
 # What one delivery has noted, another does not take for room, nor for good.
 testWhatIsBeingDeliveredIsNotCountedAway() {
+	# shellcheck disable=SC2317  # called by deliver_hand.py
 	one_more() {
 		"$BIN/deliver" -Q M/ <"$T/short" 2>&1 | head -n 1
 	}
 	export -f one_more
 	limits 40S '0 0'
+	# shellcheck disable=SC2097,SC2098  # what it starts gets the values that are here
 	BIN=$BIN T=$T LOOK=one_more owner "$PYTHON" "$T/deliver_hand.py" "$T/short" \
 		'hear look say:c hear look say:k end' "$BIN/deliver" -c HAND M/ >got
 	assertEquals "look 4.2.2 mailbox is full;look 5.2.2 mailbox is full" "$(grep ^look got | paste -sd ';')"
