@@ -550,7 +550,7 @@ static void
 standard_descriptors(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		/* It stays open as one of the three.  cppcheck-suppress leakReturnValNotUsed */
+		/* cppcheck-suppress leakReturnValNotUsed ; it stays open, as one of the three */
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			_exit(EX_OSERR);
 }
