@@ -160,6 +160,10 @@ lint:     ## read all of it by shellcheck, mandoc, codespell, cppcheck and three
 	@tests/need lint
 	@tests/lint
 
+prove:    ## prove that the pure files make no run-time error, whatever they are given
+	@tests/need prove
+	@tests/prove
+
 bench:    ## ratios against a bare loop of the same shape
 	@tests/need demo
 	@$(MAKE) -s --no-print-directory all
@@ -219,6 +223,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz lint bench torture dev install uninstall deb clean help .FORCE
+.PHONY: all demo serve check fuzz lint prove bench torture dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe tests/escape)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))
