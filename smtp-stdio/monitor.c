@@ -160,7 +160,8 @@ renew_patience(struct monitor *m, const struct request *request)
 	int64_t until = clock_now() + command;
 	int64_t packet = rate > 0 ? (int64_t)(BODY_MAX * 1000ULL / rate) : 0;
 	bool refused = request->letter == REQUEST_NOTE && request->data[0] == NOTE_REFUSED;
-	bool message = refused || m->state == STATE_RCPT || m->state == STATE_BODY;
+	bool message = refused || request->letter == REQUEST_BODY || m->state == STATE_RCPT ||
+		       m->state == STATE_BODY;
 
 	if (message && rate == 0)
 		until = m->deadline;
