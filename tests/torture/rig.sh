@@ -56,6 +56,7 @@ boot() {
 	MACHINE=$!
 	PIDS=("$MACHINE")
 	wait_for grep -q '^listening' "$T/log"
+	# shellcheck disable=SC2034  # used by the rigs
 	PORT=$(sed -n 's/^listening address=127.0.0.1:\([0-9]*\) .*/\1/p' "$T/log")
 	LISTENER=$(pgrep -P "$MACHINE")
 }
