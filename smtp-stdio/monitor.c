@@ -277,7 +277,7 @@ reserve(pid_t session, uid_t session_uid)
 	    mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (m == MAP_FAILED) {
-		log_event(LOG_CRIT, "killed", "why=\"no memory\"");
+		log_error("no memory for the session: %s", strerror(errno));
 		(void)identity_kill(session_uid, session, SIGKILL); /* else our end ends it */
 		last_words(failure);
 		_exit(EX_OSERR);
