@@ -358,11 +358,11 @@ hear(int fd, char answer[POLICY_ANSWER_MAX + 1])
 		answer[n] = 0;
 		if (strlen(answer) != n)
 			cannot("the answer has a NUL");
-		char *last = strstr(answer, "\n\n");
-		if (last != NULL)
+		char *last = answer[0] == '\n' ? answer : strstr(answer, "\n\n");
+		if (last != NULL) {
 			*last = 0;
-		if (last != NULL || answer[0] == '\n')
 			return;
+		}
 	}
 	cannot("the answer is too long");
 }

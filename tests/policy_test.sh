@@ -294,6 +294,7 @@ testAServerThatFailsIsLater() {
 	fails 'the server hung up without an answer' drip 0 'action=OK\n'
 	fails 'the answer has no action' say '\n'
 	fails 'the answer has no action' say '\n\n'
+	fails 'the answer has no action' say '\naction=OK\n\n'
 	fails 'the answer has no action' say 'xaction=OK\n\n'
 	fails 'the answer has no action' say 'x=1\n\naction=OK\n\n'
 	fails 'the answer has no action' say 'Action=OK\nOK\n\n'
