@@ -125,8 +125,10 @@ is_nobodys(const struct config *config, const struct place *place)
 	(void)snprintf(above, sizeof above, "%.*s/", (int)n, pattern);
 	if (!fill(path, "", above, place) || stat(path, &st) < 0)
 		return false;
+	if (lstat(place->home, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR;
 	errno = ENOENT;
-	return lstat(place->home, &st) < 0;
+	return false;
 }
 
 static enum verdict
