@@ -119,15 +119,15 @@ is_local(const char *address, const char *name)
 	return len == strlen(name) && strncasecmp(address, name, len) == 0;
 }
 
-/* With the domain behind it if it has none.  False if it is too long. */
-static bool
+/* What a client or an alias named, with the domain behind it if it has none. */
+static void
 complete(char out[MAILBOX_MAX + 1], const char *address, const char *domain)
 {
 	bool bare = strchr(address, '@') == NULL;
-	int n =
-	    snprintf(out, MAILBOX_MAX + 1, "%s%s%s", address, bare ? "@" : "", bare ? domain : "");
 
-	return n >= 0 && n <= MAILBOX_MAX;
+	_Static_assert(NEW_PATH_MAX + 1 + DOMAIN_MAX <= MAILBOX_MAX, "it fits");
+	(void)snprintf(
+	    out, MAILBOX_MAX + 1, "%s%s%s", address, bare ? "@" : "", bare ? domain : "");
 }
 
 /* What the administrator must mend, and where. */
@@ -277,8 +277,7 @@ add_name(struct search *s, size_t parent, const char *target, unsigned line, boo
 
 	if (s->count == NAMES_MOST)
 		return "too many names";
-	if (!complete(name->text, target, domain_of(s, s->names[parent].text)))
-		return "a name that is too long";
+	complete(name->text, target, domain_of(s, s->names[parent].text));
 	name->parent = parent;
 	name->line = line;
 	name->depth = s->names[parent].depth + 1;
@@ -508,7 +507,7 @@ recipient_find(
 	s.count = 1;
 	places->count = 0;
 	users_begin();
-	(void)complete(s.names[0].text, address, s.domain); /* recipient_rule has seen its length */
+	complete(s.names[0].text, address, s.domain);
 	if (!is_served(config, domain_of(&s, s.names[0].text))) {
 		*text = no_relay;
 		return VERDICT_NEVER;
