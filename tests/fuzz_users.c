@@ -4,9 +4,11 @@
  * never root's, and "cannot tell" never taken for yes or no.  What exists, and whose it is, the input
  * says.
  *
- * Input: an octet for the configuration; ANSWERS that the system gives in turn; the address.
+ * Input: an octet for the configuration; ANSWERS that the system gives in turn, the last of which also
+ * says whether there is room for the place; the address.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -262,9 +264,9 @@ check_mailbox(const struct config *config, struct place *p, const char *address)
 int
 LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	static struct place at[2];
+	static struct place at[1];
 	char address[MAILBOX_MAX + 1];
-	struct places places = {.at = at, .room = 2};
+	struct places places = {.at = at};
 	struct config config;
 	const char *text = NULL;
 
@@ -282,6 +284,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	address[size] = 0;
 	asked = 0;
 	untold = false;
+	places.room = answers[ANSWERS - 1] == UCHAR_MAX ? 0 : 1;
 
 	enum verdict verdict = recipient_find(&config, address, &places, &text);
 	demand(verdict == VERDICT_LATER || verdict == VERDICT_NEVER || verdict == VERDICT_YES,
@@ -289,7 +292,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	demand(
 	    !untold || verdict == VERDICT_LATER, "users: what cannot be told is taken for a fact");
 	if (verdict == VERDICT_YES) {
-		demand(places.count == 1, "users: not one place");
+		demand(places.count == 1 && places.room == 1, "users: not one place");
 		check_mailbox(&config, at, address);
 	} else {
 		demand(text != NULL && text[0] == (verdict == VERDICT_LATER ? '4' : '5') &&
