@@ -6,6 +6,7 @@
  *     LENGTH:OCTETS  one packet of so many octets
  *     ?              read one answer, and write it and a line feed to descriptor 1
  *     !              spin for ever
+ *     #              make a system call that is not one of its own
  *     .              sleep for ever, where an answer would come
  * and at its end the session ends.
  */
@@ -70,6 +71,10 @@ session_run(const struct session_settings *settings)
 		case '!':
 			for (volatile uint64_t turns = 0;; turns++)
 				continue;
+		case '#':
+			(void)getppid();
+			at++;
+			break;
 		case '.':
 			while (read(SESSION_MONITOR, script, sizeof script) > 0)
 				continue;

@@ -322,6 +322,14 @@ testASessionThatStallsIsEndedByTheClock() {
 	assertEquals 'CommandTimeout' 'timeout session=ID client=local' "$(logged)"
 }
 
+testASessionThatMakesAForbiddenSystemCallIsTold() {
+	hostile < <(printf '%s#1:E?' "${WALK[BODY]}")
+	assertEquals 'exit status' 0 "$status"
+	assertEquals 'jail session=ID client=local why="the session made a forbidden system call and was killed"' "$(logged)"
+	assertEquals $'Y\nY\n421 4.3.0 service not available; closing' "$(tr -d '\r' <"$T/out")"
+	assertEquals 0 "$(delivered)"
+}
+
 testMessagesOfOneSessionKnowNothingOfEachOther() {
 	served 'two messages' "${WALK[RCPT]}12:Rbob@mx.test?4:Bone1:E?8:F0 0 c@d?12:Rbob@mx.test?4:Btwo1:E?" $'Y\nY\nY\nY2.0.0\nY\nY\nY2.0.0'
 	assertEquals 'alice' 1 "$(files "$T/users/alice/Maildir/new")"
