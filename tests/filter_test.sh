@@ -367,6 +367,19 @@ testManyMessagesNeedFewDescriptors() {
 
 # ---- who runs it, and what it knows -------------------------------------------------------------
 
+testAFilterIsNeverInGroupRoot() {
+	need_root || return 0
+	cp /etc/passwd "$T/passwd"
+	echo 'filterer:x:2004:0::/:/bin/sh' >>"$T/passwd"
+	chown 2004 "$BOX"
+	script who <<<'id -G >"$box/who"; cat'
+	message alice | with_users "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $BIN/deliver" -o 'Hostname mx.test' \
+		-o "Users $T/users/%u" -o 'Postmaster alice' -o 'FilterUser filterer' -o "Filter $T/f/who" >said 2>log
+	assertEquals 1 "$(deliveries)"
+	assertEquals "$(getent group nogroup | cut -d: -f3)" "$(cat "$BOX/who")"
+	rm "$T/passwd"
+}
+
 testAFilterRunsAsFilterUser() {
 	need_root || return 0
 	script who <<<'{ id -u; id -g; id -G; pwd; ls /proc/self/fd | xargs; grep -c "CapEff:.*0000000000000000" /proc/self/status; } >"$box/who"; cat'
@@ -545,6 +558,8 @@ testTheFirstLineOfACheckIsTheReply() {
 	done
 	script talk <<<'echo 4.2.1 greylisted; exit 75'
 	assertEquals '450 4.2.1 greylisted' "$(checked talk)"
+	script talk <<<'echo 4.7.0 greylisted; exit 75' # a policy, whose code would not go with 450
+	assertEquals '450 4.7.1 greylisted' "$(checked talk)"
 	script talk <<<'echo 5.1.1 nobody; exit 69'
 	assertEquals '550 5.1.1 nobody' "$(checked talk)"
 	script talk <<<'echo 2.1.5 welcome; exit 0'

@@ -132,6 +132,14 @@ testUsersOfPasswd() {
 	cp "$T/passwd.kept" "$T/passwd"
 }
 
+# Nor is what cannot be asked.
+testAGetentThatCannotBeStartedIsNoRefusal() {
+	need_root || return 0
+	assertEquals '451 4.3.0 cannot look this mailbox up now' "$(reply nosuch@mx.test \
+		strace -qq -o "$T/trace" -e inject=vfork:error=EAGAIN "${SMTP[@]}" -o 'Users nss' -o 'Postmaster alice')"
+	assertContains "$(cat "$T/log")" '/usr/bin/getent: '
+}
+
 # What cannot be read is no fact.
 testANumberIsNoName() {
 	local name

@@ -36,6 +36,21 @@ testAListGoesToAllItsMembers() {
 	assertEquals "a list has no other name" '250 2.1.5 <team@mx.test>' "$(vrfy team@mx.test)"
 }
 
+# By its name and by its path it is one mailbox, for one address.
+testAMailboxNamedTwiceHasOneCopy() {
+	aliases "both: alice, $T/users/mx.test/alice/Maildir/"
+	arrives mx.test/alice alice@mx.test
+	arrives mx.test/alice both@mx.test
+	assertEquals 1 "$(cat "$T"/users/mx.test/alice/Maildir/new/* | grep -c '^Delivered-To: both@mx.test$')"
+}
+
+testMoreTargetsThanThereIsRoomForAreSaid() {
+	aliases 'big: alice,'
+	seq 6000 | sed 's/.*/	user&@else.test,/' >>aliases
+	assertEquals "$WRONG" "$(rcpt big)"
+	assertContains "$(errors log)" ': more targets than there is room for'
+}
+
 testAnAliasOfAnAlias() {
 	aliases 'a: b' 'b: c@two.test' 'c: D' 'd: alice'
 	arrives 'two.test/alice' a@mx.test
