@@ -162,7 +162,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static char helo[DOMAIN_MAX + 1], address[CLIENT_TEXT], hostname[DOMAIN_MAX + 1],
 	    id[SESSION_ID_MAX], recipient[RECEIVED_MAX], text[TEXT_MOST + 1];
-	static const char *const zones[] = {"UTC0", "A-5:30", "B3:30"};
+	static const char *const zones[] = {"UTC0", "IST-5:30", "NST3:30"};
 	struct input in = {data, size};
 
 	if (size > TEXT_MOST)
