@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "../smtp-stdio/limits.h"
@@ -75,12 +76,10 @@ check_values(const char *text, size_t room)
 	check_shown(shown, room, text, " \"\\<>");
 }
 
-/* Standard error goes into a file meanwhile. */
-static void
-check_error(const char *text)
+/* What comes out, by an event or as it is; standard error goes into a file meanwhile. */
+static size_t
+written(char line[LINE_ROOM], const char *text, bool event)
 {
-	static const char begin[] = "error session=s client=192.0.2.1 what=\"";
-	static char line[LINE_ROOM], cut[LOG_FIELDS_MAX / 2];
 	static int file = -1, old = -1;
 
 	if (file < 0) {
@@ -91,16 +90,35 @@ check_error(const char *text)
 	demand(file >= 0 && old >= 0 && ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0 &&
 		   dup2(file, STDERR_FILENO) >= 0,
 	    "no log");
-	log_error("%s", text);
+	if (event)
+		log_error("%s", text);
+	else
+		log_line(LOG_ERR, "%s", text);
 	demand(dup2(old, STDERR_FILENO) >= 0, "no standard error");
-	ssize_t len = pread(file, line, sizeof line, 0);
-	demand(len > (ssize_t)sizeof begin && len <= LOG_LINE_MAX &&
-		   memcmp(line, begin, sizeof begin - 1) == 0 &&
-		   memcmp(line + len - 2, "\"\n", 2) == 0,
+	ssize_t len = pread(file, line, LINE_ROOM, 0);
+	demand(len >= 1 && len <= LOG_LINE_MAX && line[len - 1] == '\n', "log: not a line");
+	line[len - 1] = 0;
+	demand(strlen(line) == (size_t)len - 1, "log: a NUL in a line");
+	return (size_t)len - 1;
+}
+
+static void
+check_lines(const char *text)
+{
+	static const char begin[] = "error session=s client=192.0.2.1 what=\"";
+	static char line[LINE_ROOM], cut[LOG_FIELDS_MAX / 2];
+
+	size_t len = written(line, text, true);
+	demand(len >= sizeof begin && strncmp(line, begin, sizeof begin - 1) == 0 &&
+		   line[len - 1] == '"',
 	    "log: another line");
-	line[len - 2] = 0;
+	line[len - 1] = 0;
 	(void)snprintf(cut, sizeof cut, "%s", text);
 	check_shown(line + sizeof begin - 1, LOG_FIELDS_MAX - sizeof "what=\"\"", cut, "\"\\<>");
+
+	len = written(line, text, false);
+	demand(strncmp(line, text, len) == 0 && (text[len] == 0 || len + 3 >= LOG_LINE_MAX),
+	    "log: another line as it is");
 }
 
 /* ---- Received ---------------------------------------------------------------------------------- */
@@ -186,6 +204,6 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		memcpy(text, in.at, in.len);
 	text[in.len] = 0;
 	check_values(text, room);
-	check_error(text);
+	check_lines(text);
 	return 0;
 }
