@@ -576,6 +576,16 @@ testTakingBackFindsTheNameThatTellsTheSize() {
 	assertEquals "but it is counted" "$(printf '1000S\n23 1')" "$(cat M/maildirsize)"
 }
 
+testAQuotaThatCannotBeAskedIsNoRefusal() {
+	need_root || return 0
+	limits 1000S '0 0'
+	printf '%s\r\n' 'EHLO client.test' 'MAIL FROM:<> SIZE=100' 'RCPT TO:<alice@mx.test>' QUIT |
+		timeout 20 strace -qq -o trace -e inject=vfork:error=EAGAIN "$BIN/smtp-stdio" -C /dev/null \
+			-o "DeliverPath $BIN/deliver" -o "Mailbox $PWD/M/" >heard 2>log
+	assertContains "$(cat log)" "$(cat heard)" '451 4.3.0 cannot look into this mailbox now'
+	assertContains "$(errors log)" "$BIN/deliver: cannot be started: "
+}
+
 # ---- beside the others ------------------------------------------------------------------------------
 
 # peer FILE PACKAGE || return 0 -- the programs of others are there.
