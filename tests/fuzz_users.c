@@ -204,7 +204,10 @@ log_error(const char *format, ...)
 
 /* ---- both -------------------------------------------------------------------------------------- */
 
-static const char *const homes[] = {"/m/%d/%u", "/m/%%%u", "/m/x%u/%d.d"};
+/* The last is one that a name of three octets fills to the end of a path. */
+#define LONG_8(part) part part part part part part part part
+static const char *const homes[] = {"/m/%d/%u", "/m/%%%u", "/m/x%u/%d.d",
+    "/m/" LONG_8(LONG_8("0123456789abcde")) LONG_8("fghijkl") "/%u"};
 static const char *const mailboxes[] = {"Maildir/", "/m/%u", "/m/%d/%u/in/", "%u.%%"};
 
 static void
@@ -212,11 +215,11 @@ configure(struct config *config, unsigned how)
 {
 	static const char *const words[] = {"passwd", "nss", "any"};
 	static const enum config_users users[] = {USERS_PASSWD, USERS_NSS, USERS_ANY};
-	unsigned which = how % 6;
+	unsigned which = how % 7;
 
-	*config = (struct config){.users = which < 3 ? USERS_DIRECTORY : users[which - 3]};
-	config->text[KEY_USERS] = which < 3 ? homes[which] : words[which - 3];
-	config->text[KEY_MAILBOX] = mailboxes[config->users == USERS_ANY ? 2 : how / 6 % 4];
+	*config = (struct config){.users = which < 4 ? USERS_DIRECTORY : users[which - 4]};
+	config->text[KEY_USERS] = which < 4 ? homes[which] : words[which - 4];
+	config->text[KEY_MAILBOX] = mailboxes[config->users == USERS_ANY ? 2 : how / 7 % 4];
 	config->text[KEY_POSTMASTER] = "pm";
 	config->text[KEY_HOSTNAME] = "mx.test";
 	config->text[KEY_MAIL_GROUP] = how & 64 ? "mail" : NULL;
@@ -240,6 +243,7 @@ check_mailbox(const struct config *config, struct place *p, const char *address)
 		       (address[len] == 0 || address[len] == '@' ||
 			   address[len] == (char)config->number[KEY_RECIPIENT_DELIMITER])),
 	    "users: another user");
+	users_locate(p); /* nothing of a command's */
 	if (p->kind == PLACE_COMMAND) {
 		demand(is_safe(p->user) && is_safe(p->domain), "users: a word that is not safe");
 		return;
@@ -256,7 +260,6 @@ check_mailbox(const struct config *config, struct place *p, const char *address)
 	demand(strncmp(p->text, home, above) == 0 && (above == 0 || p->text[above++] == '/') &&
 		   strcmp(p->text + above, box) == 0,
 	    "users: another mailbox");
-	users_locate(p);
 	demand(strchr(p->text + p->name, '/') == NULL || p->text[strlen(p->text) - 1] == '/',
 	    "users: its name is elsewhere");
 }
