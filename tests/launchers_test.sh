@@ -370,5 +370,20 @@ testAPersonWhoTypesBareLfIsTold() {
 		"221 2.0.0 goodbye")" "$(cat heard)"
 }
 
+# What the recipient wrote runs without the terminal that the person has.
+testARecipientsProgramCannotTypeOnTheTerminal() {
+	cat >"$T/mda" <<-END
+		#!/bin/sh
+		if { true >/dev/tty; } 2>/dev/null; then echo a terminal; else echo none; fi >"$BOX/found"
+		exec cat >"$BOX/message"
+	END
+	chmod 755 "$T/mda"
+	batch >in
+	python3 "$TOP/tests/terminal.py" screen sh -c ": >/dev/tty && $SMTP -o 'DeliverCommand $T/mda' <in >heard 2>log" </dev/null
+	assertEquals "$(cat screen)" 0 $?
+	assertContains "$(cat heard log)" '250 2.0.0 '
+	assertEquals none "$(cat "$BOX/found")"
+}
+
 # shellcheck source=/dev/null
 . shunit2
