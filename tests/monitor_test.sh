@@ -322,6 +322,12 @@ testASessionThatStallsIsEndedByTheClock() {
 	assertEquals 'CommandTimeout' 'timeout session=ID client=local' "$(logged)"
 }
 
+testWithUsersNoneNobodyHasAMailbox() {
+	printf '8:F0 0 a@b?11:Rpostmaster?14:Ralice@mx.test?' | timeout 5 "$BIN/hostile" -C /dev/null -o 'Users none' \
+		-o 'Hostname mx.test' >"$T/out" 2>"$T/log"
+	assertEquals $'Y\nN5.1.1 no such mailbox here\nN5.1.1 no such mailbox here' "$(cat "$T/out")"
+}
+
 testASessionThatMakesAForbiddenSystemCallIsTold() {
 	hostile < <(printf '%s#1:E?' "${WALK[BODY]}")
 	assertEquals 'exit status' 0 "$status"
