@@ -152,7 +152,7 @@ check:    ## run every test suite (CHECK="deliver jail" runs those two)
 	@$(MAKE) -s --no-print-directory all $B/hostile $B/probe $(ESCAPE)
 	@tests/run $(CHECK)
 
-fuzz:     ## fuzz each pure part for SECONDS (60) with libFuzzer, then with AFL++
+fuzz:     ## fuzz each part that reads what others wrote for SECONDS (60) with libFuzzer, then with AFL++
 	@tests/need check
 	@tests/fuzz $(or $(SECONDS),60)
 
@@ -163,6 +163,11 @@ lint:     ## read all of it by shellcheck, mandoc, codespell, cppcheck and three
 prove:    ## prove that the pure files make no run-time error, whatever they are given
 	@tests/need prove
 	@tests/prove
+
+coverage: ## the lines of the pure files and the monitor that no test reaches, and why
+	@tests/need check
+	@tests/need coverage
+	@tests/coverage
 
 bench:    ## ratios against a bare loop of the same shape
 	@tests/need demo
@@ -223,6 +228,6 @@ help:     ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 10
 
 .FORCE:
-.PHONY: all demo serve check fuzz lint prove bench torture dev install uninstall deb clean help .FORCE
+.PHONY: all demo serve check fuzz coverage lint prove bench torture dev install uninstall deb clean help .FORCE
 -include $(patsubst %,$O/obj/%.d,$(SMTP) $(DELIVER) $(SANDBOX) smtp-stdio/check-policy tests/hostile tests/probe tests/escape)
 -include $(patsubst %,$O/listen/%.d,$(LISTEN))

@@ -180,7 +180,7 @@ testFlagsOfTheUserAreRespected() {
 
 testHelpNamesEveryTarget() {
 	local target
-	for target in all demo serve check fuzz lint prove bench torture dev install uninstall deb clean help; do
+	for target in all demo serve check fuzz coverage lint prove bench torture dev install uninstall deb clean help; do
 		assertTrue "$target" "make -C $TOP -s help | grep -q '^$target  *[a-z]'"
 	done
 }
