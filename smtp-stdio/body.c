@@ -60,9 +60,7 @@ body_step(struct body *body, const unsigned char *in, size_t len, const unsigned
 	*piece = in;
 	*count = 0;
 	while (at < len && body->at != BODY_DONE) {
-		if (is_lone_dot(body, in[at])) {
-			if (*count > 0)
-				break;
+		if (is_lone_dot(body, in[at])) { /* nothing is before it: its dot was a gap */
 			body->at = body->at == BODY_DOT ? BODY_TEXT : BODY_CR;
 			*piece = &dot;
 			*count = 1;
