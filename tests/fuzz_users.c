@@ -260,7 +260,11 @@ check_mailbox(const struct config *config, struct place *p, const char *address)
 	demand(strncmp(p->text, home, above) == 0 && (above == 0 || p->text[above++] == '/') &&
 		   strcmp(p->text + above, box) == 0,
 	    "users: another mailbox");
-	demand(strchr(p->text + p->name, '/') == NULL || p->text[strlen(p->text) - 1] == '/',
+	size_t end = strlen(p->text);
+	while (end > 0 && p->text[end - 1] == '/')
+		end--;
+	demand(p->name > 0 && p->name < end && p->text[p->name - 1] == '/' &&
+		   memchr(p->text + p->name, '/', end - p->name) == NULL,
 	    "users: its name is elsewhere");
 }
 
