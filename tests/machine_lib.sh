@@ -4,7 +4,8 @@
 
 M=$T/machine
 # ROOT is its root directory as it is seen from here.
-BOOTED='' WHY='that needs root' MACHINE='' LEADER='' ROOT=''
+# NETWORK=shared before "boot" lets it share this machine's network.
+NETWORK='' BOOTED='' WHY='that needs root' MACHINE='' LEADER='' ROOT=''
 
 # inside CMD ... -- run in the machine.
 inside() {
@@ -36,7 +37,7 @@ boot() {
 		return 1
 	fi
 	mkdir "$M" "$M/files" "$M/share"
-	"$TOP/tests/machine" boot "$M" >console 2>&1 </dev/null &
+	"$TOP/tests/machine" boot "$M" "$NETWORK" >console 2>&1 </dev/null &
 	MACHINE=$!
 	if ! { wait_for is_up || wait_for is_up; } 2>/dev/null || ! kill -0 "$MACHINE"; then
 		WHY=$(tail -n 1 console)
