@@ -169,10 +169,10 @@ coverage: ## the lines of the pure files and the monitor that no test reaches, a
 	@tests/need coverage
 	@tests/coverage
 
-bench:    ## ratios against a bare loop of the same shape
-	@tests/need demo
-	@$(MAKE) -s --no-print-directory all
-	@tests/bench/run
+bench:    ## race against other mail systems and bare loops (QUICK=1; BENCH="--peers ours postfix")
+	@tests/need bench
+	@$(MAKE) -s --no-print-directory -f Makefile -f tests/bench/build.mk all bench-programs
+	@tests/bench/run $(if $(QUICK),--quick) $(BENCH)
 
 torture:  ## faults, power cuts, bad disks and a day's load (PARTS="calls power" does those two)
 	@tests/need check

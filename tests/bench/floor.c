@@ -1,15 +1,20 @@
 /*
- * floor.c -- what make bench compares with: the same processes, the same jails and the same syncs as
- * smtp-stdio and deliver, and nothing else.
+ * floor.c -- what the race compares with: what must be done for a message, and nothing else.
  *
- *   floor ROOT MAILDIR UID GID   one connection on descriptors 0 and 1; ROOT is an empty directory
- *   floor MAILDIR                one delivery of standard input
+ *   floor listen PORT PROGRAM ARG ...   start PROGRAM for each connection to 127.0.0.1:PORT
+ *   floor bare MAILDIR UID GID          a session on descriptors 0 and 1: one process, and a helper
+ *                                       for each message
+ *   floor jailed ROOT MAILDIR UID GID   the same processes, jails and syncs as smtp-stdio and deliver
+ *                                       have; ROOT is an empty directory
+ *   floor deliver MAILDIR               the helpers: one delivery of standard input
+ *   floor confined MAILDIR
  *
  * It checks nothing: no settings, no look-up, no grammar, no limits, no log, no headers, no clock,
- * and a failure ends it.  As an ordinary user it leaves chroot and setuid out, as smtp-stdio does.
+ * and a failure ends it.
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +72,7 @@ confine(int tmp, int new)
 }
 
 static _Noreturn void
-deliver(const char *maildir)
+deliver(const char *maildir, int confined)
 {
 	struct timespec now;
 	char name[64];
@@ -79,7 +84,8 @@ deliver(const char *maildir)
 	must(clock_gettime(CLOCK_REALTIME, &now));
 	(void)snprintf(
 	    name, sizeof name, "%lld.%ld.%ld", (long long)now.tv_sec, now.tv_nsec, (long)getpid());
-	confine(tmp, new);
+	if (confined)
+		confine(tmp, new);
 	int file = must(openat(tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 	while ((n = read(0, room, sizeof room)) > 0)
 		must(write(file, room, (size_t)n));
@@ -94,46 +100,25 @@ deliver(const char *maildir)
 
 /* ---- session ------------------------------------------------------------------------------- */
 
-static void
-jail(const char *root)
-{
-	const struct rlimit none = {0, 0};
-
-	must(dup2(PAIR + 1, PAIR));
-	must(syscall(SYS_close_range, PAIR + 1U, ~0U, 0U));
-	if (geteuid() == 0) {
-		must(chdir(root));
-		must(chroot("."));
-	}
-	become(NOBODY, NOBODY);
-	must(sandbox_alone());
-	must(landlock_confine(NULL, 0));
-	must(setrlimit(RLIMIT_NPROC, &none));
-	must(setrlimit(RLIMIT_NOFILE, &none));
-	must(setrlimit(RLIMIT_CORE, &none));
-	must(sandbox_filter(SANDBOX_SESSION));
-}
-
-/* A packet to the monitor, and its answer if there is one. */
-static void
-ask(const char *packet, size_t len, int answered)
-{
-	char answer;
-
-	must(write(PAIR, packet, len));
-	if (answered && read(PAIR, &answer, 1) != 1)
-		_exit(1);
-}
+/* What a session does with an envelope, with octets of a message (there is room for one more before
+   them), and with its end. */
+struct way {
+	void (*envelope)(const char *, size_t);
+	void (*text)(char *, size_t);
+	void (*end)(void);
+};
 
 static const char *
-command(const char *line, size_t len)
+command(const struct way *way, const char *line, size_t len)
 {
 	switch (line[0]) {
 	case 'E':
 		return "250-mx.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n";
+	case 'H':
+		return "250 mx.test\r\n";
 	case 'M':
 	case 'R':
-		ask(line, len, 1);
+		way->envelope(line, len);
 		return "250 ok\r\n";
 	case 'D':
 		return "354 go on\r\n";
@@ -142,23 +127,36 @@ command(const char *line, size_t len)
 	}
 }
 
-/* One message: the client sends it whole and then waits. */
-static size_t
-message(size_t at)
+/* One message: the client sends it whole and then waits.  The three octets of its end may come in
+   pieces, so the last five of what came are kept back. */
+static void
+message(const struct way *way)
 {
+	enum {
+		END = 5
+	};
+	char *text = room + 1; /* behind the letter of a packet */
+	size_t held = 0;
+
 	for (;;) {
-		if (at >= 5 && memcmp(room + at - 5, "\r\n.\r\n", 5) == 0)
-			break;
-		ssize_t n = read(0, room + at, sizeof room - at);
+		ssize_t n = read(0, text + held, sizeof room - 1 - held);
 		if (n <= 0)
 			_exit(1);
-		at += (size_t)n;
+		held += (size_t)n;
+		if (held < END)
+			continue;
+		if (memcmp(text + held - END, "\r\n.\r\n", END) == 0)
+			break;
+		way->text(text, held - END);
+		memmove(text, text + held - END, END);
+		held = END;
 	}
-	return at - 3;
+	way->text(text, held - 3);
+	way->end();
 }
 
 static void
-session(void)
+session(const struct way *way)
 {
 	char out[1024] = "220 mx.test ESMTP\r\n", line[4096];
 	size_t held = strlen(out);
@@ -171,7 +169,7 @@ session(void)
 			_exit(0);
 		char *from = line, *lf;
 		while ((lf = memchr(from, '\n', (size_t)(line + n - from))) != NULL) {
-			const char *reply = command(from, (size_t)(lf - from));
+			const char *reply = command(way, from, (size_t)(lf - from));
 			memcpy(out + held, reply, strlen(reply));
 			held += strlen(reply);
 			char verb = *from;
@@ -183,73 +181,195 @@ session(void)
 			if (verb != 'D')
 				continue;
 			must(write(1, out, held));
-			room[0] = 'B';
-			ask(room, message(1), 0);
-			ask("E", 1, 1);
+			message(way);
 			memcpy(out, "250 ok\r\n", held = 8);
 		}
 	}
 }
 
-/* ---- monitor ------------------------------------------------------------------------------- */
+/* ---- one process --------------------------------------------------------------------------- */
+
+static char *maildir;
+static char *helper;
+static uid_t owner;
+static gid_t group;
+static int spooled = -1;
 
 static void
-run_deliver(int text, char **argv)
+nothing(const char *line, size_t len)
+{
+	(void)line;
+	(void)len;
+}
+
+static void
+spool(char *text, size_t len)
+{
+	if (spooled < 0)
+		spooled = must(memfd_create("message", MFD_CLOEXEC));
+	must(write(spooled, text, len));
+}
+
+static void
+hand_over(void)
 {
 	char self[] = "/proc/self/exe";
-	char *args[] = {self, argv[2], NULL}, *environment[] = {NULL};
+	char *args[] = {self, helper, maildir, NULL}, *environment[] = {NULL};
 	int status = 0;
 
-	must(lseek(text, 0, SEEK_SET));
+	must(lseek(spooled, 0, SEEK_SET));
 	pid_t pid = must(vfork());
 	if (pid == 0) {
-		must(dup2(text, 0));
+		must(dup2(spooled, 0));
 		must(syscall(SYS_close_range, PAIR, ~0U, 0U));
-		become((uid_t)atoi(argv[3]), (gid_t)atoi(argv[4]));
+		become(owner, group);
 		must(execve(self, args, environment));
 	}
 	if (waitpid(pid, &status, 0) != pid || status != 0)
 		_exit(1);
+	must(close(spooled));
+	spooled = -1;
+}
+
+/* ---- two processes ------------------------------------------------------------------------- */
+
+static void
+jail(const char *root)
+{
+	const struct rlimit none = {0, 0};
+
+	must(dup2(PAIR + 1, PAIR));
+	must(syscall(SYS_close_range, PAIR + 1U, ~0U, 0U));
+	must(chdir(root));
+	must(chroot("."));
+	become(NOBODY, NOBODY);
+	must(sandbox_alone());
+	must(landlock_confine(NULL, 0));
+	must(setrlimit(RLIMIT_NPROC, &none));
+	must(setrlimit(RLIMIT_NOFILE, &none));
+	must(setrlimit(RLIMIT_CORE, &none));
+	must(sandbox_filter(SANDBOX_SESSION));
+}
+
+/* A packet to the monitor, and its answer. */
+static void
+ask(const char *packet, size_t len)
+{
+	char answer;
+
+	must(write(PAIR, packet, len));
+	if (read(PAIR, &answer, 1) != 1)
+		_exit(1);
 }
 
 static void
-monitor(char **argv)
+send_text(char *text, size_t len)
 {
-	int text = -1;
+	text[-1] = 'B';
+	must(write(PAIR, text - 1, len + 1));
+}
+
+static void
+ask_end(void)
+{
+	ask("E", 1);
+}
+
+static void
+monitor(void)
+{
 	ssize_t n;
 
 	while ((n = read(PAIR, room, sizeof room)) > 0) {
 		if (room[0] == 'B') {
-			text = must(memfd_create("message", MFD_CLOEXEC));
-			must(write(text, room + 1, (size_t)n - 1));
+			spool(room + 1, (size_t)n - 1);
 			continue;
 		}
-		if (room[0] == 'E') {
-			run_deliver(text, argv);
-			must(close(text));
-		}
+		if (room[0] == 'E')
+			hand_over();
 		must(write(PAIR, "Y", 1));
 	}
+}
+
+static _Noreturn void
+jailed(const char *root)
+{
+	static const struct way way = {ask, send_text, ask_end};
+	int pair[2];
+
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	if (pair[0] != PAIR || pair[1] != PAIR + 1)
+		_exit(1);
+	pid_t child = must(fork());
+	if (child == 0) {
+		jail(root);
+		session(&way);
+	}
+	must(close(PAIR + 1));
+	monitor();
+	_exit(waitpid(child, NULL, 0) == child ? 0 : 1);
+}
+
+/* ---- listener ------------------------------------------------------------------------------ */
+
+static _Noreturn void
+serve(const char *port, char **program)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	const int on = 1;
+
+	at.sin_port = htons((uint16_t)atoi(port));
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int listener = must(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	must(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
+	must(bind(listener, (const struct sockaddr *)&at, sizeof at));
+	must(listen(listener, SOMAXCONN));
+	(void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
+	for (;;) {
+		int client = must(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+		pid_t pid = must(vfork());
+		if (pid == 0) {
+			(void)signal(SIGCHLD, SIG_DFL);
+			must(dup2(client, 0));
+			must(dup2(client, 1));
+			(void)execv(program[0], program);
+			_exit(127);
+		}
+		must(close(client));
+	}
+}
+
+/* ---- main ---------------------------------------------------------------------------------- */
+
+static void
+own(char **argv)
+{
+	maildir = argv[0];
+	owner = (uid_t)atoi(argv[1]);
+	group = (gid_t)atoi(argv[2]);
 }
 
 int
 main(int argc, char **argv)
 {
-	int pair[2];
+	static const struct way bare = {nothing, spool, hand_over};
+	const char *what = argc > 1 ? argv[1] : "";
 
-	if (argc == 2)
-		deliver(argv[1]);
-	if (argc != 5)
-		return 64;
-	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
-	if (pair[0] != PAIR || pair[1] != PAIR + 1)
-		return 1;
-	pid_t child = must(fork());
-	if (child == 0) {
-		jail(argv[1]);
-		session();
+	if (strcmp(what, "listen") == 0 && argc > 3)
+		serve(argv[2], argv + 3);
+	if (strcmp(what, "deliver") == 0 && argc == 3)
+		deliver(argv[2], 0);
+	if (strcmp(what, "confined") == 0 && argc == 3)
+		deliver(argv[2], 1);
+	if (strcmp(what, "bare") == 0 && argc == 5) {
+		own(argv + 2);
+		helper = "deliver";
+		session(&bare);
 	}
-	must(close(PAIR + 1));
-	monitor(argv);
-	return waitpid(child, NULL, 0) == child ? 0 : 1;
+	if (strcmp(what, "jailed") == 0 && argc == 6) {
+		own(argv + 3);
+		helper = "confined";
+		jailed(argv[2]);
+	}
+	return 64;
 }
