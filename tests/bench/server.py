@@ -107,10 +107,10 @@ class Server:
             return False
 
     def stop(self):
-        """SIGTERM, and for what is left in the group SIGKILL."""
+        """SIGTERM, time to clear up, and for what is left in the group SIGKILL."""
         self.process.terminate()
         try:
-            self.process.wait(5)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
