@@ -196,6 +196,20 @@ identity_stat(uid_t uid, const char *path, struct stat *st)
 	return 0;
 }
 
+/* Of a folder: the Maildir, and in it a name that can lead nowhere else. */
+bool
+identity_sees(uid_t uid, const char *path)
+{
+	char box[2 * PATH_OCTETS];
+	const char *folder = strrchr(path, '/');
+
+	demand(uid != 0, "users: looks as root");
+	demand(folder != NULL && folder[1] == '.' && is_safe(folder + 2), "users: no folder");
+	(void)snprintf(box, sizeof box, "%.*s", (int)(folder + 1 - path), path);
+	check_path(box);
+	return answer_of(2) == 0;
+}
+
 void
 log_error(const char *format, ...)
 {
