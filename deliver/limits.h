@@ -21,9 +21,8 @@ enum {
 	TMP_AGE = 36 * 3600,    /* s; Maildir paper: a file in tmp/ this old may be removed */
 	LOCK_WAIT = 60,      /* s in all for the locks of an mbox; well inside RFC 5321 4.5.3.2.6 */
 	LOCK_PAUSE_MIN = 10, /* ms; the first pause between two tries, doubled each time */
-	LOCK_PAUSE_MAX =
-	    50,           /* ms; with Postfix's 1000, newcomers overtook the others for a minute */
-	LOCK_STALE = 500, /* s; Postfix's stale_lock_time */
+	LOCK_PAUSE_MAX = 50, /* ms; by Postfix's 1000, newcomers passed for a minute */
+	LOCK_STALE = 500,    /* s; Postfix's stale_lock_time */
 	QUOTA_FILE_MAX = 5120, /* octets; Maildir++: a maildirsize this large is counted anew */
 	QUOTA_LINE_MAX = 48,   /* two numbers of 20 octets, a blank, the end */
 	QUOTA_AGE = 15 * 60,   /* s; Maildir++: one that says "full" for so long is counted anew */
