@@ -52,7 +52,7 @@ end_rig() {
 # boot -- the machine: a listener as process 1 of processes of its own.
 boot() {
 	: >"$T/log"
-	unshare --pid --fork --kill-child=KILL "$BIN/smtp-listen" -l 127.0.0.1:0 "$BIN/smtp-stdio" -C "$T/conf" 2>>"$T/log" &
+	unshare --pid --fork --kill-child=KILL "$BIN/smtp-listen" -l 127.0.0.1:0 -r 1000 "$BIN/smtp-stdio" -C "$T/conf" 2>>"$T/log" &
 	MACHINE=$!
 	PIDS=("$MACHINE")
 	wait_for grep -q '^listening' "$T/log"

@@ -10,11 +10,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import mail
 
 TURNS = 5       # messages a connection
 PATIENCE = 120  # s for any reply: longer than deliver waits for a lock
+PAUSE = 0.02    # s after a no, or a disk that stays full makes more refusals than a listener lets in
 
 
 class Refused(Exception):
@@ -93,6 +95,7 @@ def client(port, ledger, work):
             turns += 1
         except Refused as reply:
             ledger.note(number, reply)
+            time.sleep(PAUSE)
             turns = TURNS
         except OSError:
             ledger.note(number, "gone")
