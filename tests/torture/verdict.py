@@ -90,7 +90,8 @@ class Box:
         else:
             self.torn.append((number_of(mark[1]), where))
             # The next delivery adds the line feeds that it lacks.
-            if number and not want.startswith(there.rstrip(b"\n\0")):
+            rest = there.rstrip(b"\n\0")
+            if number and not want.startswith(rest) and not re.fullmatch(rb"\t.*", rest):  # of Received
                 self.mixed.append(where)
 
     def read(self, path):
