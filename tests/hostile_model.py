@@ -41,6 +41,9 @@ def find(address):
     return "N", []
 
 
+WORD = re.compile(rb"[A-Za-z0-9._+=\x80-\xff-]+@[^@]*|postmaster", re.IGNORECASE)
+
+
 def is_host(text):
     return re.fullmatch(rb"[A-Za-z0-9.:_\[\]-]{1,255}", text) is not None
 
@@ -161,6 +164,8 @@ class Monitor:
         verdict, places = find(data)
         if self.kind == "command" and [self.kind_of(p) != "box" for p in places].count(True) > 1:
             verdict, places = "L", []  # an alias of two commands
+        if self.kind == "command" and [p.partition("+")[0] in USERS for p in places] == [True] and not WORD.fullmatch(data):
+            verdict, places = "N", []  # the local-part becomes a word of the command
         new, old = self.kinds(places), self.kinds([p for r in self.recipients for p in r])
         if verdict in "YF" and not self.lmtp and ("|" in new and old & {"|", ">"} or ">" in new and "|" in old):
             verdict = "L"
@@ -223,8 +228,8 @@ class Monitor:
         return outcome
 
     def mailboxes(self, places):
-        """An mbox has no folders."""
-        return [p.partition("+")[0] if self.kind == "mbox" else p for p in places]
+        """An mbox has no folders, and nobody here has any in a Maildir; a command is given each name."""
+        return [p if self.kind == "command" else p.partition("+")[0] for p in places]
 
     def deliver(self, recipients):
         places = []
