@@ -279,11 +279,12 @@ spawn_call_off(struct helper *helper)
 	kill_group(helper, SIGCONT);
 }
 
-/* Until the helper has ended; false at the deadline. */
+/* Until the helper has ended, or there is something on the other one, if there is one; false at the
+   deadline. */
 static bool
-await(struct helper *helper, int64_t deadline)
+await(struct helper *helper, struct pollfd *other, int64_t deadline)
 {
-	if (!attend(helper, helper->pidfd, NULL, deadline))
+	if (!attend(helper, helper->pidfd, other, deadline))
 		return false;
 	(void)listen_to(helper); /* its last words */
 	return true;
@@ -343,12 +344,12 @@ stop(struct helper *helper, int64_t deadline)
 	if (!helper->gentle)
 		kill_group(helper, SIGTERM);
 	kill_group(helper, SIGCONT); /* a stopped one hears of nothing else */
-	if (await(helper, end))
+	if (await(helper, NULL, end))
 		return true;
 	if (helper->gentle)
 		return false;
 	kill_group(helper, SIGKILL);
-	return await(helper, clock_now() + HELPER_GRACE * 1000);
+	return await(helper, NULL, clock_now() + HELPER_GRACE * 1000);
 }
 
 /* It has ended, or is left behind; `over`: not in time. */
@@ -382,7 +383,7 @@ void
 spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 {
 	hang_up(helper);
-	bool over = !await(helper, deadline);
+	bool over = !await(helper, NULL, deadline);
 	conclude(helper, !over || stop(helper, deadline), over, answer);
 }
 
@@ -392,18 +393,18 @@ spawn_end_saying(
 {
 	struct pollfd listener = {whom, 0, 0};
 	char heard = 0;
-	bool over = !attend(helper, helper->pidfd, &listener, deadline),
-	     called_off = listener.revents != 0;
+	bool over = !await(helper, &listener, deadline);
+	bool ended = !over && listener.revents == 0;
 
-	if (over || called_off) {
+	if (!ended) {
 		(void)shutdown(helper->hand, SHUT_WR); /* of a socket pair: cannot fail */
 		kill_group(helper, SIGCONT);
+		deadline = clock_now() + HELPER_GRACE * 1000;
+		ended = await(helper, NULL, deadline);
 	}
-	int64_t end = over || called_off ? clock_now() + HELPER_GRACE * 1000 : deadline;
-	bool ended = await(helper, end);
 	ssize_t n = recv(helper->hand, &heard, 1, MSG_DONTWAIT);
 	/* It was the guard of an mbox, and was killed: the writer has yet to say it. */
-	if (n < 0 && errno == EAGAIN && ended && attend(helper, helper->hand, NULL, end))
+	if (n < 0 && errno == EAGAIN && ended && attend(helper, helper->hand, NULL, deadline))
 		n = recv(helper->hand, &heard, 1, MSG_DONTWAIT);
 	hang_up(helper);
 	conclude(helper, ended, over, answer);
