@@ -361,14 +361,12 @@ write_all(const struct job *job, const void *octets, size_t len, const char **pa
 static ssize_t
 take(const struct job *job, unsigned char block[BLOCK], off_t at)
 {
-	ssize_t got = -1;
-
-	errno = ESPIPE;
-	if (job->hand >= 0)
-		got = pread(STDIN_FILENO, block, BLOCK, at);
-	if (got < 0 && errno == ESPIPE)
-		got = read(STDIN_FILENO, block, BLOCK);
-	return got;
+	if (job->hand >= 0) {
+		ssize_t got = pread(STDIN_FILENO, block, BLOCK, at);
+		if (got >= 0 || errno != ESPIPE)
+			return got;
+	}
+	return read(STDIN_FILENO, block, BLOCK);
 }
 
 static enum fault
