@@ -66,4 +66,18 @@ input_piece(unsigned *seed, size_t left)
 	return piece < left ? piece : left;
 }
 
+/* What is left, read as by read(2), in such pieces. */
+static inline size_t
+input_read(struct input *in, unsigned *seed, void *octets, size_t size)
+{
+	size_t n = input_piece(seed, in->len);
+
+	n = n < size ? n : size;
+	if (n > 0)
+		memcpy(octets, in->at, n);
+	in->at += n;
+	in->len -= n;
+	return n;
+}
+
 #endif

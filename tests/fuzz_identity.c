@@ -51,13 +51,7 @@ static ssize_t
 feed(void *octets, size_t size)
 {
 	demand(size > 0, "identity: a block without room");
-	size_t n = input_piece(&cuts, file.len);
-	n = n < size ? n : size;
-	if (n > 0)
-		memcpy(octets, file.at, n);
-	file.at += n;
-	file.len -= n;
-	return (ssize_t)n;
+	return (ssize_t)input_read(&file, &cuts, octets, size);
 }
 
 /* ---- as it should be --------------------------------------------------------------------------- */

@@ -97,14 +97,7 @@ fact(const char *name)
 static ssize_t
 take(void *octets, size_t size)
 {
-	size_t n = input_piece(&cuts, server_says.len);
-
-	n = n < size ? n : size;
-	if (n > 0)
-		memcpy(octets, server_says.at, n);
-	server_says.at += n;
-	server_says.len -= n;
-	return (ssize_t)n;
+	return (ssize_t)input_read(&server_says, &cuts, octets, size);
 }
 
 static ssize_t
