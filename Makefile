@@ -105,10 +105,10 @@ ESCAPE = $(addprefix $B/escape/,smtp-stdio deliver check-policy)
 $B/escape/smtp-stdio: $(call objects,tests/escape $(SMTP) $(SANDBOX))
 $B/escape/deliver: $(call objects,tests/escape $(DELIVER) $(SANDBOX))
 $B/escape/check-policy: $(call objects,tests/escape $(CHECK_POLICY))
-$(ESCAPE): LDFLAGS += -Wl,--wrap=sandbox_filter,--wrap=waitpid
+$(ESCAPE): WRAP = -Wl,--wrap=sandbox_filter,--wrap=waitpid
 $B/smtp-stdio $B/deliver $B/check-policy $B/hostile $B/probe $(ESCAPE):
 	@mkdir -p $(@D)
-	$Q$(call LINK,$^) -o $@
+	$Q$(call LINK,$^ $(WRAP)) -o $@
 
 $O/obj/%.o: %.c $O/flags
 	@mkdir -p $(@D)
