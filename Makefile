@@ -77,11 +77,11 @@ Q = $(if $(V),,@echo '  $(@:$O/%=%)';)
 
 SANDBOX = sandbox/sandbox sandbox/landlock sandbox/identity sandbox/rlimits sandbox/signals
 DELIVER = deliver/main deliver/options deliver/message deliver/mailbox deliver/maildir deliver/mbox deliver/output \
-	deliver/quota deliver/count deliver/entries deliver/keeper deliver/fault
+	deliver/quota deliver/count deliver/entries deliver/keeper deliver/hand deliver/fault
 PURE    = smtp-stdio/smtp smtp-stdio/verbs smtp-stdio/events smtp-stdio/command smtp-stdio/address \
 	smtp-stdio/literal smtp-stdio/body smtp-stdio/chunk smtp-stdio/header smtp-stdio/reply smtp-stdio/help smtp-stdio/word
 CODEC   = smtp-stdio/request smtp-stdio/utf8
-MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/recipient smtp-stdio/users smtp-stdio/nss \
+MONITOR = smtp-stdio/monitor smtp-stdio/serve smtp-stdio/commit smtp-stdio/arguments smtp-stdio/recipient smtp-stdio/users smtp-stdio/nss \
 	smtp-stdio/place smtp-stdio/aliases smtp-stdio/targets smtp-stdio/filter smtp-stdio/environment \
 	smtp-stdio/spool \
 	smtp-stdio/spawn smtp-stdio/log smtp-stdio/received smtp-stdio/clock smtp-stdio/stop

@@ -9,6 +9,7 @@ enum {
 	HEADER_LINE_MAX = 1024, /* longest header line that is looked at; RFC 5322 2.1.1: 998 */
 	BLOCK = 65536,          /* octets read and written at a time; smtp-stdio's largest packet */
 	FILES_MAX = 144,        /* descriptors: 3, the handshake, 8 for each mailbox, and room */
+	NEXT_MAX = 4096,        /* octets of what is told of another message; most fit into a page */
 	WORD_TRIES = 2,         /* at a word of -c; an error is the system's, not a no */
 	UNIQUE_MAX = 255,       /* NAME_MAX: a file name in a Maildir */
 	SIZE_TAG_MAX = 23,      /* of it, ",S=" and a size */

@@ -109,3 +109,10 @@ mailbox_take_back(struct mailbox *box)
 {
 	return box->kind == MAILBOX_MAILDIR ? maildir_take_back(&box->in.maildir) : FAULT_NONE;
 }
+
+void
+mailbox_next(struct mailbox *box, const char *unique)
+{
+	box->visible = box->kept = false;
+	box->in.maildir.unique = unique;
+}

@@ -62,4 +62,7 @@ void mailbox_keep(struct mailbox *box);
 
 void mailbox_undo(struct mailbox *box);
 
+/* Another message for a Maildir that keeps the last one: its file will be called so. */
+void mailbox_next(struct mailbox *box, const char *unique);
+
 #endif

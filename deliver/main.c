@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,22 +25,15 @@
 #include "../sandbox/sandbox.h"
 #include "../sandbox/signals.h"
 #include "fault.h"
+#include "hand.h"
 #include "limits.h"
 #include "mailbox.h"
 #include "message.h"
 #include "options.h"
 
 enum {
-	HAND = 3, /* where the descriptor of -c is moved to */
-	SAY_STAGED = 's',
-	HEAR_COMMIT = 'c',
-	HEAR_ALONE = 'a', /* in place of 'c' and 'k' */
-	SAY_VISIBLE = 'v',
-	HEAR_KEEP = 'k',
-	SAY_KEPT = 'd',
+	HAND = 3 /* where the descriptor of -c is moved to */
 };
-
-static volatile sig_atomic_t orphaned; /* the guard has died */
 
 /* Every failure before a mailbox is touched is the administrator's to mend: later, never lost. */
 static void
@@ -200,67 +192,46 @@ confine_counting(const struct job *job)
 	filter();
 }
 
-/* Look at the next octet of the other end, and leave it there for the guard, should this process be
-   killed before it has done what the octet says.  0 at the end, or when the guard has died; but not once
-   the other end knows that all is visible: it may have told others to keep theirs by then. */
-static char
-hear(const struct job *job)
+static _Noreturn void
+call_off(const struct job *job)
 {
-	bool bound = job->boxes[0].visible;
-	char heard = 0;
-
-	for (int tries = WORD_TRIES;
-	     tries > 0 && recv(job->hand, &heard, 1, MSG_PEEK) < 0 && (bound || !orphaned);)
-		tries -= errno != EINTR;
-	return orphaned && !bound ? 0 : heard;
+	give_up(job, hand_orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
 }
 
 /* With -c: say how far this delivery came, and go on only when the other end says so. */
 static void
-agree(const struct job *job, char say, char want)
+agree(const struct job *job, enum hand_word say, enum hand_word want)
 {
-	if (orphaned)
-		give_up(job, FAULT_ORPHANED, 0, job->paths[0]);
-	if (job->hand < 0 || (write(job->hand, &say, 1) == 1 && hear(job) == want))
-		return;
-	give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
+	bool told = job->boxes[0].visible;
+
+	if (hand_orphaned)
+		call_off(job);
+	if (job->hand >= 0 &&
+	    (!hand_say(job->hand, say) || hand_hear(job->hand, told) != (char)want))
+		call_off(job);
 }
 
-/* The other end has nothing else to think of and said so beforehand: nothing is asked. */
 static bool
 is_alone(const struct job *job)
 {
-	char heard = 0;
-
-	return job->hand >= 0 && recv(job->hand, &heard, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
-	       heard == HEAR_ALONE;
-}
-
-/* It may have thought better of it since: then it has hung up.  An error is as good as that. */
-static bool
-was_called_off(const struct job *job)
-{
-	struct pollfd fd = {job->hand, POLLRDHUP, 0};
-	const struct timespec at_once = {0};
-
-	return ppoll(&fd, 1, &at_once, NULL) != 0;
+	return job->hand >= 0 && (job->next || hand_is_alone(job->hand));
 }
 
 /* Visible and durable in every mailbox: may it stay? */
 static void
-agree_to_keep(const struct job *job)
+agree_to_keep(const struct job *job, bool alone)
 {
-	if (!is_alone(job))
+	if (!alone)
 		agree(job, SAY_VISIBLE, HEAR_KEEP);
-	else if (orphaned || was_called_off(job))
-		give_up(job, orphaned ? FAULT_ORPHANED : FAULT_HUNG_UP, 0, job->paths[0]);
+	else if (hand_orphaned || hand_was_called_off(job->hand))
+		call_off(job);
 }
 
 static void
 on_orphaned(int number)
 {
 	(void)number;
-	orphaned = 1;
+	hand_orphaned = 1;
 }
 
 static void
@@ -323,7 +294,7 @@ guard(struct job *job)
 		    prctl(PR_SET_PDEATHSIG, (long)SIGUSR1) < 0)
 			die(EX_OSERR, "cannot watch the guard: %s", strerror(errno));
 		if (getppid() != self)
-			orphaned = 1;
+			hand_orphaned = 1;
 		return;
 	}
 	keeper_inherit(&job->keeper);
@@ -335,7 +306,7 @@ guard(struct job *job)
 		_exit(WEXITSTATUS(status));
 	/* The writer was killed.  Once all was visible the word is the other end's. */
 	if (job->boxes[0].visible && !job->boxes[0].kept)
-		agree_to_keep(job); /* asked again, should it not have been asked */
+		agree_to_keep(job, is_alone(job)); /* asked again, should it not have been asked */
 	if (!job->boxes[0].visible)
 		give_up(job, FAULT_KILLED, 0, job->paths[0]);
 	keep_all(job);
@@ -362,11 +333,11 @@ static ssize_t
 take(const struct job *job, unsigned char block[BLOCK], off_t at)
 {
 	if (job->hand >= 0) {
-		ssize_t got = pread(STDIN_FILENO, block, BLOCK, at);
+		ssize_t got = pread(job->message, block, BLOCK, at);
 		if (got >= 0 || errno != ESPIPE)
 			return got;
 	}
-	return read(STDIN_FILENO, block, BLOCK);
+	return read(job->message, block, BLOCK);
 }
 
 static enum fault
@@ -429,22 +400,24 @@ stage(const struct job *job)
 		give_up(job, fault, errno, path);
 }
 
-/* Take the octet that was heard: or it would stand before the next one. */
-static void
-take_word(const struct job *job)
+/* There may be another message: for a single Maildir, which is not locked meanwhile, and whose quota
+   nobody keeps. */
+static bool
+may_wait(const struct job *job)
 {
-	char word;
-
-	for (int tries = WORD_TRIES; job->hand >= 0 && tries > 0 && read(job->hand, &word, 1) < 0;)
-		tries -= errno != EINTR;
+	return job->count == 1 && job->keeper.count == 0 && !any_mbox(job);
 }
 
-static void
+/* Keep what was staged; whether another message is waited for. */
+static bool
 finish(const struct job *job)
 {
-	if (!is_alone(job)) {
+	bool alone = is_alone(job), wait = alone && may_wait(job);
+
+	if (!alone) {
 		agree(job, SAY_STAGED, HEAR_COMMIT);
-		take_word(job);
+		if (job->hand >= 0)
+			hand_take(job->hand);
 	}
 	for (size_t i = 0; i < job->count; i++) {
 		enum fault fault = mailbox_commit(&job->boxes[i]);
@@ -452,13 +425,29 @@ finish(const struct job *job)
 			give_up(job, fault, errno, job->paths[i]);
 	}
 	job->boxes[0].visible = true;
-	agree_to_keep(job);
+	agree_to_keep(job, alone);
 	job->boxes[0].kept = true; /* from here on nobody takes anything back */
-	take_word(job);
-	const char kept = SAY_KEPT;
-	if (job->hand >= 0 && write(job->hand, &kept, 1) < 0)
-		errno = 0; /* nobody listens any more; the exit status will tell */
+	if (job->hand >= 0 && !job->next)
+		hand_take(job->hand);
 	keep_all(job);
+	/* If nobody listens any more the exit status tells. */
+	return job->hand >= 0 && hand_say(job->hand, wait ? SAY_WAITING : SAY_KEPT) && wait;
+}
+
+/* Another message for the same mailbox. */
+static bool
+next(struct job *job)
+{
+	static char packet[NEXT_MAX];
+
+	(void)close(job->message); /* read only */
+	size_t len = hand_next(job->hand, packet, &job->message);
+	if (len == 0)
+		return false;
+	job->next = true;
+	options_next(job, packet + 1, len - 1);
+	mailbox_next(&job->boxes[0], job->unique);
+	return true;
 }
 
 /* -x: all of them, as far as it goes. */
@@ -490,7 +479,7 @@ ask(const struct job *job)
 int
 main(int argc, char **argv)
 {
-	static struct job job = {.hand = -1};
+	static struct job job = {.hand = -1, .message = STDIN_FILENO};
 
 	(void)umask(077);
 	signals_reset();
@@ -511,7 +500,8 @@ main(int argc, char **argv)
 	if (any_mbox(&job))
 		guard(&job);
 	filter();
-	stage(&job);
-	finish(&job);
+	do
+		stage(&job);
+	while (finish(&job) && next(&job));
 	_exit(EX_OK);
 }

@@ -168,3 +168,18 @@ options_parse(struct job *job, int argc, char **argv)
 		usage();
 	mailboxes(job, argv + optind, (size_t)(argc - optind));
 }
+
+void
+options_next(struct job *job, const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	job->unique = unique(text);
+	text += strlen(text) + 1;
+	if (text == end)
+		die(EX_USAGE, "a message without a sender");
+	job->sender = address(text);
+	job->recipients_count = 0;
+	while ((text += strlen(text) + 1) < end)
+		add_recipient(job, text);
+}

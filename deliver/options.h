@@ -16,7 +16,9 @@ struct job {
 	const char *recipients[RECIPIENTS_MAX];
 	size_t recipients_count;
 	const char *user;
-	int hand; /* -1: nobody to agree with */
+	int hand;    /* -1: nobody to agree with */
+	int message; /* a descriptor */
+	bool next;   /* it is not the first */
 	bool make;
 	bool need_landlock;
 	bool take_back;
@@ -33,5 +35,9 @@ struct job {
 
 /* Read the command line; ends the program with EX_USAGE if it is wrong.  Touches nothing. */
 void options_parse(struct job *job, int argc, char **argv);
+
+/* What is told of another message for the same mailbox (hand.h), in the place of -n, -f and -r: strings,
+   each with its end; `text` must last.  Ends the program with EX_USAGE if it is wrong. */
+void options_next(struct job *job, const char *text, size_t len);
 
 #endif

@@ -24,6 +24,7 @@ static const char *const deliver[] = {
     "pread64",
     "recvfrom", /* a look at the handshake's next octet, which stays there for the guard */
     "ppoll",    /* whether its other end is open still */
+    "recvmsg",  /* and another message by it */
     "write",
     "writev", /* musl's stderr writes by writev */
     "close",

@@ -11,34 +11,24 @@
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
+#include "arguments.h"
 #include "clock.h"
 #include "log.h"
 #include "spawn.h"
 #include "users.h"
 
+/* What deliver says and hears: deliver(8), the handshake. */
 enum {
-	UNIQUE_OCTETS = 64,
-	/* deliver -L -Q -e extension -n unique -m -c 3 -f sender -- mailbox, and -r recipient for
-	   each */
-	ARGUMENTS = 20 + 2 * RECIPIENTS_MOST,
-	/* what a helper says and hears: deliver(8), -c */
 	HEAR_STAGED = 's',
 	SAY_COMMIT = 'c',
 	SAY_ALONE = 'a', /* in place of 'c' and 'k' */
 	HEAR_VISIBLE = 'v',
 	SAY_KEEP = 'k',
 	HEAR_KEPT = 'd',
+	HEAR_WAITING = 'w', /* in place of 'd': and there may be another message */
 };
 
 static const char delivery_failed[] = "4.3.0 delivery failed; try again later";
-
-/* One mailbox: a run in the sorted list of places. */
-struct copy {
-	struct place **places;
-	size_t count;
-	char unique[UNIQUE_OCTETS];
-	struct helper helper;
-};
 
 /* One message on its way. */
 struct job {
@@ -52,21 +42,6 @@ struct job {
 	size_t failed;       /* the one that stopped it all, if one did */
 	struct copy foreign; /* what no mailbox is */
 };
-
-static bool
-is_maildir(const struct place *place)
-{
-	size_t n = strlen(place->text);
-
-	return n > 0 && place->text[n - 1] == '/';
-}
-
-/* What deliver looks for in a Maildir: a folder of that name. */
-static const char *
-folder(const struct place *place)
-{
-	return is_maildir(place) && users_safe(place->extension) ? place->extension : "";
-}
 
 /* In its directory; the whole path if that is not known. */
 static const char *
@@ -88,7 +63,7 @@ compare(const struct place *a, const struct place *b)
 		order = (a->device > b->device) - (a->device < b->device);
 		order = order != 0 ? order : (a->inode > b->inode) - (a->inode < b->inode);
 		order = order != 0 ? order : strcmp(name_of(a), name_of(b));
-		order = order != 0 ? order : strcmp(folder(a), folder(b));
+		order = order != 0 ? order : strcmp(users_folder(a), users_folder(b));
 	}
 	return order != 0 ? order : (a->address > b->address) - (a->address < b->address);
 }
@@ -117,7 +92,7 @@ commit_same_mailbox(const struct place *a, const struct place *b)
 {
 	return a->kind == PLACE_MAILBOX && b->kind == PLACE_MAILBOX && a->device == b->device &&
 	       a->inode == b->inode && strcmp(name_of(a), name_of(b)) == 0 &&
-	       strcmp(folder(a), folder(b)) == 0;
+	       strcmp(users_folder(a), users_folder(b)) == 0;
 }
 
 /* A name for each copy, known here so that it can be taken back: as deliver makes its own, but with
@@ -137,117 +112,6 @@ enum purpose {
 	DELIVER,
 	TAKE_BACK
 };
-
-/* What holds for a mailbox whatever is to be done there; how many words it is. */
-static size_t
-mailbox_arguments(const struct config *config, const struct place *place, const char **argv)
-{
-	size_t n = 0;
-
-	argv[n++] = config->text[KEY_DELIVER_PATH];
-	if (config->number[KEY_LANDLOCK])
-		argv[n++] = "-L";
-	if (config->number[KEY_OVER_QUOTA])
-		argv[n++] = "-Q";
-	if (folder(place)[0] != 0) {
-		argv[n++] = "-e";
-		argv[n++] = place->extension;
-	}
-	return n;
-}
-
-static void
-deliver_arguments(
-    const struct job *job, const struct copy *copy, enum purpose purpose, const char **argv)
-{
-	const struct config *config = job->config;
-	size_t n = mailbox_arguments(config, copy->places[0], argv);
-
-	argv[n++] = "-n";
-	argv[n++] = copy->unique;
-	if (purpose == TAKE_BACK) {
-		argv[n++] = "-x";
-	} else {
-		if (config->number[KEY_CREATE_MAILBOX])
-			argv[n++] = "-m";
-		argv[n++] = "-c";
-		argv[n++] = "3"; /* SPAWN_HAND */
-		argv[n++] = "-f";
-		argv[n++] = job->envelope->sender;
-	}
-	for (size_t i = 0; i < copy->count && purpose == DELIVER; i++) {
-		if (i > 0 && copy->places[i]->address == copy->places[i - 1]->address)
-			continue;
-		argv[n++] = "-r";
-		argv[n++] = job->envelope->addresses[copy->places[i]->address];
-	}
-	argv[n++] = "--";
-	argv[n++] = copy->places[0]->text;
-	argv[n] = NULL;
-}
-
-/* The words of DeliverCommand, blanks between them; a word that is "%u", "%d", "%r" or "%s" is the
-   user, the domain, the recipient or the sender. */
-static void
-command_arguments(const struct job *job, char *words, const char **argv)
-{
-	const struct place *place = job->foreign.places[0];
-	char *rest = words, *word;
-	size_t n = 0;
-
-	while (n < WORDS_MAX && (word = strtok_r(n == 0 ? words : NULL, " \t", &rest)) != NULL)
-		argv[n++] = strcmp(word, "%s") == 0   ? job->envelope->sender
-			    : strcmp(word, "%r") == 0 ? job->envelope->addresses[place->address]
-			    : strcmp(word, "%u") == 0 ? place->user
-			    : strcmp(word, "%d") == 0 ? place->domain
-						      : word;
-	argv[n] = NULL;
-}
-
-/* The words of ForwardCommand: "%r" is the addresses elsewhere, each a word, and there is no user or
-   domain of ours. */
-static void
-forward_arguments(const struct job *job, char *words, const char **argv)
-{
-	char *rest = words, *word;
-	size_t n = 0;
-
-	_Static_assert(WORDS_MAX + PLACES_MOST <= ARGUMENTS, "config.c has seen to one %r");
-	for (size_t i = 0; i < WORDS_MAX; i++) {
-		word = strtok_r(i == 0 ? words : NULL, " \t", &rest);
-		if (word == NULL)
-			break;
-		if (strcmp(word, "%r") != 0) {
-			argv[n++] = strcmp(word, "%s") == 0 ? job->envelope->sender : word;
-			continue;
-		}
-		for (size_t j = 0; j < job->foreign.count; j++)
-			argv[n++] = job->foreign.places[j]->text;
-	}
-	argv[n] = NULL;
-}
-
-/* An alias's command is for a shell, as its author wrote it: nothing of a client's is in it. */
-static void
-foreign_arguments(const struct job *job, const char **argv)
-{
-	static char words[VALUE_MAX + 1];
-	const struct place *place = job->foreign.places[0];
-	bool forward = place->kind == PLACE_FORWARD;
-
-	(void)snprintf(words, sizeof words, "%s",
-	    job->config->text[forward ? KEY_FORWARD_COMMAND : KEY_DELIVER_COMMAND]);
-	if (forward) {
-		forward_arguments(job, words, argv);
-	} else if (place->text[0] == 0) {
-		command_arguments(job, words, argv);
-	} else {
-		argv[0] = "/bin/sh";
-		argv[1] = "-c";
-		argv[2] = place->text;
-		argv[3] = NULL;
-	}
-}
 
 /* A foreign command knows what there is to know, and deliver nothing, for it is told all. */
 static void
@@ -279,10 +143,12 @@ start(const struct job *job, struct copy *copy, enum purpose purpose)
 	const struct place *place = copy->places[0];
 	bool mailbox = place->kind == PLACE_MAILBOX;
 
-	if (mailbox)
-		deliver_arguments(job, copy, purpose, argv);
+	if (!mailbox)
+		arguments_foreign(job->config, job->envelope, copy, argv);
+	else if (purpose == DELIVER)
+		arguments_deliver(job->config, job->envelope, copy, argv);
 	else
-		foreign_arguments(job, argv);
+		arguments_take_back(job->config, copy, argv);
 	tell(job, copy, &environment);
 	const struct spawn_order order = {.uid = place->uid,
 	    .gid = place->gid,
@@ -309,7 +175,7 @@ commit_fits(const struct config *config, const struct place *place, uint64_t siz
     struct answer *answer)
 {
 	static struct helper helper;
-	const char *argv[16];
+	const char *argv[ARGUMENTS_ASK];
 	char file[PATH_OCTETS + sizeof "maildirsize"], digits[SIZE_DIGITS + 1], *none[] = {NULL};
 	const struct spawn_order order = {.uid = place->uid,
 	    .gid = place->gid,
@@ -320,18 +186,13 @@ commit_fits(const struct config *config, const struct place *place, uint64_t siz
 	    .output = -1,
 	    .gentle = true};
 
-	if (place->kind != PLACE_MAILBOX || !is_maildir(place))
+	if (!place_is_maildir(place))
 		return true;
 	(void)snprintf(file, sizeof file, "%smaildirsize", place->text);
 	if (!identity_sees(place->uid, file))
 		return true;
 	(void)snprintf(digits, sizeof digits, "%llu", (unsigned long long)size);
-	size_t n = mailbox_arguments(config, place, argv);
-	argv[n++] = "-q";
-	argv[n++] = digits;
-	argv[n++] = "--";
-	argv[n++] = place->text;
-	argv[n] = NULL;
+	arguments_ask(config, place, digits, argv);
 	answer_set(answer, VERDICT_LATER, "4.3.0 cannot look into this mailbox now");
 	if (clock_left(deadline) == 0) /* others took it all */
 		return false;
@@ -363,7 +224,7 @@ take_back(const struct job *job, const struct copy *killed, int64_t deadline)
 	struct copy copy = *killed;
 	struct answer answer;
 
-	if (!is_maildir(killed->places[0]) || !start(job, &copy, TAKE_BACK))
+	if (!place_is_maildir(killed->places[0]) || !start(job, &copy, TAKE_BACK))
 		return;
 	spawn_end(&copy.helper, deadline, &answer);
 	if (answer.verdict != VERDICT_YES)
@@ -461,15 +322,81 @@ keep_all(struct job *job, struct answer *answer)
 	answer_set(answer, VERDICT_YES, "");
 	for (size_t i = 0; i < job->count; i++) {
 		struct copy *copy = &job->copies[i];
-		bool kept = spawn_end_saying(&copy->helper, HEAR_KEPT, -1, deadline, &one);
+		char word = spawn_last_word(&copy->helper, -1, &deadline);
+		spawn_end(&copy->helper, deadline, &one);
 		/* A Maildir's helper that was killed cannot take back what it made visible. */
-		kept = kept || (copy->helper.killed && is_maildir(copy->places[0]));
-		if (kept)
+		if (word == HEAR_KEPT || (copy->helper.killed && place_is_maildir(copy->places[0])))
 			continue;
 		report(job, copy, &one);
 		if (answer->verdict == VERDICT_YES)
 			*answer = one;
 	}
+}
+
+/* A deliver that waits for another message, and for which mailbox. */
+static struct {
+	bool there;
+	int64_t until;
+	struct helper helper;
+	uid_t uid;
+	gid_t gid, extra;
+	char text[PATH_OCTETS], folder[LOCAL_MAX + 1];
+} waiting;
+
+int64_t
+commit_waits_until(void)
+{
+	return waiting.there ? waiting.until : INT64_MAX;
+}
+
+void
+commit_dismiss(void)
+{
+	struct answer answer; /* it has said what there was to say */
+
+	if (waiting.there)
+		spawn_end(&waiting.helper, clock_now() + HELPER_GRACE * 1000, &answer);
+	waiting.there = false;
+}
+
+static void
+let_wait(const struct copy *copy)
+{
+	const struct place *place = copy->places[0];
+
+	waiting.there = true;
+	waiting.until = clock_now() + HELPER_IDLE * 1000;
+	waiting.helper = copy->helper;
+	waiting.uid = place->uid;
+	waiting.gid = place->gid;
+	waiting.extra = place->extra;
+	(void)strcpy(waiting.text, place->text);
+	(void)strcpy(waiting.folder, users_folder(place));
+}
+
+static bool
+waits_for(const struct place *place)
+{
+	return waiting.there && place->kind == PLACE_MAILBOX && waiting.uid == place->uid &&
+	       waiting.gid == place->gid && waiting.extra == place->extra &&
+	       strcmp(waiting.text, place->text) == 0 &&
+	       strcmp(waiting.folder, users_folder(place)) == 0;
+}
+
+/* Give the message to a helper that waits for one; false if there is none for this mailbox. */
+static bool
+hand_on(const struct job *job, struct copy *copy)
+{
+	static char packet[HELPER_NEXT_MAX];
+
+	size_t len = waits_for(copy->places[0]) ? arguments_next(job->envelope, copy, packet) : 0;
+	if (len == 0 || !spawn_next(&waiting.helper, packet, len, job->message)) {
+		commit_dismiss();
+		return false;
+	}
+	copy->helper = waiting.helper;
+	waiting.there = false;
+	return true;
 }
 
 /* Stage, show and keep in one.  It is called off at the deadline, and when the session dies, unless it
@@ -480,9 +407,14 @@ deliver_alone(struct job *job, struct answer *answer)
 	struct copy *copy = &job->copies[0];
 
 	make_unique(job, copy);
-	if (!start(job, copy, DELIVER))
+	if (!hand_on(job, copy) && !start(job, copy, DELIVER))
 		return;
-	if (spawn_end_saying(&copy->helper, HEAR_KEPT, job->envelope->pair, job->deadline, answer))
+	char word = spawn_last_word(&copy->helper, job->envelope->pair, &job->deadline);
+	if (word == HEAR_WAITING)
+		let_wait(copy);
+	else
+		spawn_end(&copy->helper, job->deadline, answer);
+	if (word == HEAR_WAITING || word == HEAR_KEPT)
 		answer_set(answer, VERDICT_YES, "");
 	else if (copy->helper.killed)
 		take_back(job, copy, clock_now() + HELPER_GRACE * 1000);
@@ -532,9 +464,12 @@ commit_message(const struct config *config, const struct envelope *envelope, int
 	}
 	job.copies = copies;
 	divide(&job);
-	if (is_alone(&job))
+	if (is_alone(&job)) {
 		deliver_alone(&job, answer);
-	else if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job) && is_awaited(&job))
+		return;
+	}
+	commit_dismiss();
+	if (stage_all(&job) && run_foreign(&job, answer) && show_all(&job) && is_awaited(&job))
 		keep_all(&job, answer);
 	else
 		abandon(&job, answer);

@@ -50,6 +50,9 @@ bool commit_fits(const struct config *config, const struct place *place, uint64_
  * follows no symbolic link in the place of an mbox and takes none that has two names, so these are
  * one for each.  (Not for a file that is mounted at two places: then LOCK_WAIT is the end.)
  *
+ * The deliver of a message for one Maildir alone waits for HELPER_IDLE whether the session brings
+ * another one for it: same mailbox, same user, same jail, and no start.
+ *
  * A command knows nothing of this, and cannot give back what it took.  So there is one at most: a
  * PLACE_COMMAND, or ForwardCommand with every address elsewhere.  It runs when all mailboxes have
  * staged, which is when hardly anything can go wrong any more, and before they are told to show it;
@@ -57,5 +60,11 @@ bool commit_fits(const struct config *config, const struct place *place, uint64_
  */
 void commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer);
+
+/* Until when a deliver waits for another message; INT64_MAX if none does. */
+int64_t commit_waits_until(void);
+
+/* Let it go, if there is one. */
+void commit_dismiss(void);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "../sandbox/identity.h"
 #include "clock.h"
+#include "commit.h"
 #include "log.h"
 #include "serve.h"
 #include "stop.h"
@@ -252,20 +253,35 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 		if (stop_came())
 			begin_stop(m);
 		int64_t until = m->patience < m->deadline ? m->patience : m->deadline;
-		int left = clock_left(until);
+		bool helper = commit_waits_until() < until;
+		int left = clock_left(helper ? commit_waits_until() : until);
 		/* A session that never lets the pair run empty is not spared either. */
 		if (clock_left(m->deadline) == 0)
 			return false;
 		const struct timespec limit = {left / 1000, left % 1000 * 1000000L};
 		int ready = ppoll(&fd, 1, &limit, mask);
-		if (ready >= 0)
-			return ready > 0;
+		if (ready > 0)
+			return true;
+		if (ready == 0 && helper) {
+			commit_dismiss(); /* it has waited long enough */
+			continue;
+		}
+		if (ready == 0)
+			return false;
 		if (errno == EINTR)
 			continue;
-		if (left == 0)
+		if (left == 0 && !helper)
 			return false;
 		(void)poll(NULL, 0, 1); /* what the system lacks it soon has again */
 	}
+}
+
+/* Let go of what a message may have left. */
+static void
+put_away(struct monitor *m)
+{
+	spool_drop(&m->spool);
+	commit_dismiss();
 }
 
 /* All zero.  It is large and hardly touched: among what the session's memory is forked from, it would
@@ -306,17 +322,17 @@ monitor_run(const struct config *config, const struct peer *peer, const char *se
 	while (wait_packet(m, mask)) {
 		ssize_t n = recv(MONITOR_PAIR, packet, sizeof packet, 0);
 		if ((n < 0 && errno == ECONNRESET) || (n == 0 && is_closed())) {
-			spool_drop(&m->spool);
+			put_away(m);
 			reap(m);
 			return;
 		}
 		const char *wrong = n < 0 ? "requests cannot be read" : serve(m, packet, (size_t)n);
 		if (wrong != NULL) {
-			spool_drop(&m->spool);
+			put_away(m);
 			finish_off(m, wrong);
 			return;
 		}
 	}
-	spool_drop(&m->spool);
+	put_away(m);
 	end_session(m);
 }

@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+bool
+place_is_maildir(const struct place *place)
+{
+	size_t n = strlen(place->text);
+
+	return place->kind == PLACE_MAILBOX && n > 0 && place->text[n - 1] == '/';
+}
+
 void
 place_small(char *out, const char *text, size_t len)
 {

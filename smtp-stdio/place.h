@@ -5,6 +5,7 @@
 #ifndef PLACE_H
 #define PLACE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "environment.h"
@@ -36,6 +37,9 @@ struct place {
 	ino_t inode;
 	size_t name;
 };
+
+/* A mailbox whose path ends in a slash. */
+bool place_is_maildir(const struct place *place);
 
 /* Copy `len` octets in small letters, as far as ASCII goes, and end them. */
 void place_small(char *out, const char *text, size_t len);

@@ -138,7 +138,7 @@ start(struct helper *helper, const struct spawn_order *order, int says, int hand
 static bool
 shake_hands(int hand[2], char word)
 {
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, hand) == 0 &&
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, hand) == 0 &&
 	       (word == 0 || send(hand[0], &word, 1, MSG_NOSIGNAL) == 1);
 }
 
@@ -150,6 +150,7 @@ spawn(struct helper *helper, const struct spawn_order *order)
 	helper->uid = order->uid;
 	helper->gentle = order->gentle;
 	helper->rest = order->rest;
+	helper->late = false;
 	helper->said_len = 0;
 	if (pipe2(says, O_CLOEXEC) < 0 || fcntl(says[0], F_SETFL, O_NONBLOCK) < 0 ||
 	    (order->handshake && !shake_hands(hand, order->word)) ||
@@ -352,9 +353,9 @@ stop(struct helper *helper, int64_t deadline)
 	return await(helper, NULL, clock_now() + HELPER_GRACE * 1000);
 }
 
-/* It has ended, or is left behind; `over`: not in time. */
+/* It has ended, or is left behind. */
 static void
-conclude(struct helper *helper, bool ended, bool over, struct answer *answer)
+conclude(struct helper *helper, bool ended, struct answer *answer)
 {
 	if (ended && helper->rest)
 		kill_group(helper, SIGKILL);
@@ -372,7 +373,7 @@ conclude(struct helper *helper, bool ended, bool over, struct answer *answer)
 	helper->said[line] = 0;
 	bool own = meaning.verdict != VERDICT_YES &&
 		   answer_after_status(helper->said, meaning.text[0]) != NULL;
-	if (over && meaning.verdict == VERDICT_LATER)
+	if (helper->late && meaning.verdict == VERDICT_LATER)
 		answer_set(answer, VERDICT_LATER, "4.3.0 delivery took too long; try again later");
 	else
 		answer_set(answer, meaning.verdict, own ? helper->said : meaning.text);
@@ -383,32 +384,43 @@ void
 spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 {
 	hang_up(helper);
-	bool over = !await(helper, NULL, deadline);
-	conclude(helper, !over || stop(helper, deadline), over, answer);
+	bool ended = await(helper, NULL, deadline);
+	helper->late = helper->late || !ended;
+	conclude(helper, ended || stop(helper, deadline), answer);
 }
 
-bool
-spawn_end_saying(
-    struct helper *helper, char want, int whom, int64_t deadline, struct answer *answer)
+char
+spawn_last_word(struct helper *helper, int whom, int64_t *deadline)
 {
 	struct pollfd listener = {whom, 0, 0};
 	char heard = 0;
-	bool over = !await(helper, &listener, deadline);
-	bool ended = !over && listener.revents == 0;
 
-	if (!ended) {
+	helper->late = !attend(helper, helper->hand, &listener, *deadline);
+	if (helper->late || listener.revents != 0) {
 		(void)shutdown(helper->hand, SHUT_WR); /* of a socket pair: cannot fail */
 		kill_group(helper, SIGCONT);
-		deadline = clock_now() + HELPER_GRACE * 1000;
-		ended = await(helper, NULL, deadline);
+		*deadline = clock_now();
+		(void)attend(helper, helper->hand, NULL, *deadline + HELPER_GRACE * 1000);
 	}
-	ssize_t n = recv(helper->hand, &heard, 1, MSG_DONTWAIT);
-	/* It was the guard of an mbox, and was killed: the writer has yet to say it. */
-	if (n < 0 && errno == EAGAIN && ended && attend(helper, helper->hand, NULL, deadline))
-		n = recv(helper->hand, &heard, 1, MSG_DONTWAIT);
-	hang_up(helper);
-	conclude(helper, ended, over, answer);
-	return n == 1 && heard == want;
+	return recv(helper->hand, &heard, 1, MSG_DONTWAIT) == 1 ? heard : 0;
+}
+
+bool
+spawn_next(struct helper *helper, const char *packet, size_t len, int message)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof message)] = {0};
+	struct iovec all = {(void *)(uintptr_t)packet, len};
+	struct msghdr msg = {.msg_iov = &all,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof control};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof message);
+	memcpy(CMSG_DATA(c), &message, sizeof message);
+	return sendmsg(helper->hand, &msg, MSG_NOSIGNAL) >= 0;
 }
 
 const char *

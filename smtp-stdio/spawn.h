@@ -19,6 +19,7 @@ struct helper {
 	int hand; /* the handshake of deliver -c, or -1 */
 	uid_t uid;
 	bool gentle, rest; /* as in the order */
+	bool late;         /* it had not ended, or said its last word, at the deadline */
 	bool killed;       /* set by spawn_end: a signal ended it */
 	int status; /* and as a shell has it: 128 and the signal's number, or its exit status */
 	size_t said_len;
@@ -71,12 +72,15 @@ void spawn_call_off(struct helper *helper);
 void spawn_end(struct helper *helper, int64_t deadline, struct answer *answer);
 
 /*
- * spawn_end(), but the handshake stays open: until the helper's end, or, from the deadline or the end of
- * whoever is behind `whom` on, if that is not -1, in one direction until HELPER_GRACE later.  And whether
- * that octet was said by it.
+ * The next octet on the handshake, which is the last that is waited for; 0 if it ends without one.  From
+ * the deadline, or the end of whoever is behind `whom` on, if that is not -1, our direction is closed, and
+ * *deadline is what is left for spawn_end(): the helper has HELPER_GRACE for its octet.
  */
-bool spawn_end_saying(
-    struct helper *helper, char want, int whom, int64_t deadline, struct answer *answer);
+char spawn_last_word(struct helper *helper, int whom, int64_t *deadline);
+
+/* Give another message to a helper that has said that it waits: a packet, and with it a descriptor.  False
+   if it is gone. */
+bool spawn_next(struct helper *helper, const char *packet, size_t len, int message);
 
 /* All that it said, its lines joined by slashes. */
 const char *spawn_said(const struct helper *helper, char text[HELPER_SAYS_MAX + 1]);

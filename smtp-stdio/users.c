@@ -33,6 +33,12 @@ users_safe(const char *name)
 	return true;
 }
 
+const char *
+users_folder(const struct place *place)
+{
+	return place_is_maildir(place) && users_safe(place->extension) ? place->extension : "";
+}
+
 /* Fill %u, %d and %% in.  False if the result is too long or a part of it is not safe. */
 static bool
 fill(char out[PATH_OCTETS], const char *base, const char *pattern, const struct place *place)
@@ -175,7 +181,7 @@ has_folder(const struct place *place)
 	char path[PATH_OCTETS + sizeof "." + LOCAL_MAX];
 	size_t n = strlen(place->text), len = strlen(place->extension);
 
-	if (!users_safe(place->extension) || n == 0 || place->text[n - 1] != '/')
+	if (users_folder(place)[0] == 0)
 		return false;
 	(void)snprintf(path, sizeof path, "%s.%s", place->text, place->extension);
 	if (identity_sees(place->uid, path))

@@ -15,6 +15,9 @@
    that are not ASCII, without a dot or dash in front. */
 bool users_safe(const char *name);
 
+/* What deliver looks for in a Maildir: a folder of that name, or "". */
+const char *users_folder(const struct place *place);
+
 /* Begin an address: what is asked about all its names together has NSS_LIMIT. */
 void users_begin(void);
 

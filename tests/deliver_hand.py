@@ -1,8 +1,11 @@
 """deliver_hand.py MESSAGE STEPS CMD ... -- be the other end of deliver -c HAND.
 
 STEPS, separated by blanks, each printed with what it gave:
+  alone        "a" to it, before it starts; only the first step
   hear         one octet from the program; "-" when it has hung up
   say:X        one octet to it
+  next:TEXT    a packet with the message, TEXT and a NUL; "/" in TEXT is a NUL
+  bare:TEXT    the same without the message
   close        hang up
   look         the output of the shell function `look`, one line
   kill-writer  SIGKILL to the child of the program; its first: the keeper, where it has one
@@ -29,9 +32,12 @@ def child_of(pid, which=0):
 
 
 class Deliver:
-    def __init__(self, message, command):
-        self.ours, its = socket.socketpair()
+    def __init__(self, message, alone, command):
+        self.message = message
+        self.ours, its = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self.ours.settimeout(PATIENCE)
+        if alone:
+            self.ours.send(b"a")
         hand = its.fileno()
         command = [str(hand) if word == "HAND" else word for word in command]
         with open(message, "rb") as stdin:
@@ -45,6 +51,12 @@ class Deliver:
             return self.ours.recv(1).decode() or "-"
         if what.startswith("say:"):
             self.ours.send(what[4:].encode())
+        elif what == "alone":
+            pass
+        elif what.startswith(("next:", "bare:")):
+            text = what[5:].replace("/", "\0").encode() + b"\0"
+            with open(self.message, "rb") as file:
+                socket.send_fds(self.ours, [text], [file.fileno()] if what[0] == "n" else [])
         elif what == "close":
             self.ours.close()
         elif what == "look":
@@ -72,8 +84,9 @@ class Deliver:
 
 def main():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # the writer becomes our child
-    deliver = Deliver(sys.argv[1], sys.argv[3:])
-    for what in sys.argv[2].split():
+    steps = sys.argv[2].split()
+    deliver = Deliver(sys.argv[1], steps[0] == "alone", sys.argv[3:])
+    for what in steps:
         try:
             print(f"{what} {deliver.step(what)}".strip(), flush=True)
         except OSError as error:

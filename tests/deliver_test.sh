@@ -907,6 +907,44 @@ testHangUpUndoesEverything() {
 	done
 }
 
+# One that is alone is asked nothing; and a Maildir's waits for another message, for as long as it is wanted.
+testOneAfterAnother() {
+	hand 'alone hear look close end' 'hear w;look M 0+1 box 53 lock 0;end 0' M/
+	hand 'alone hear next:nu1/s@x/r@y hear look next:nu2/s@x hear look close end look' \
+		'hear w;hear w;look M 0+2 box 53 lock 0;hear w;look M 0+3 box 53 lock 0;end 0;look M 0+3 box 53 lock 0' \
+		-n u0 -f s@x -r r@x M/
+	assertEquals "the names" 'u0 u1 u2' "$(cd M/new && printf '%s\n' * | cut -d. -f1 | paste -sd ' ')"
+	printf 'Return-Path: <s@x>\nDelivered-To: r@y\n' | cat - "$T/short" >want
+	assertOctets want M/new/u1.*
+	printf 'Return-Path: <s@x>\n' | cat - "$T/short" >want
+	assertOctets want M/new/u2.*
+	hand 'alone hear end' 'hear d;end 0' box
+	hand 'alone hear end' 'hear d;end 0' M/ box
+	hand 'hear say:c hear say:k hear end' 'hear s;hear v;hear d;end 0' M/
+}
+
+# The next message may fail as the first may, and takes nothing with it.
+testNextMessageThatFails() {
+	hand 'alone hear next:nu0/s@x hear end look' 'hear w;hear -;end 75;look M 0+1 box 53 lock 0' -n u0 M/
+	hand 'alone hear next:nu1/s@x signal:STOP close signal:CONT end look' \
+		'hear w;end 75;look M 0+1 box 53 lock 0' -n u0 M/
+	printf 'Delivered-To: r@x\n\nx\n' >"$T/short.loop"
+	rm -r M
+	made M
+	assertEquals "a loop" 'hear w;next;hear -;end 65' "$(
+		owner "$PYTHON" "$T/deliver_hand.py" "$T/short.loop" 'alone hear next:nu1//r@x hear end' \
+			"$BIN/deliver" -c HAND -n u0 M/ | sed 's/:.*//;s/ *$//' | grep -v '^alone' | paste -sd ';')"
+}
+
+testWhatIsNoNextMessageEndsIt() {
+	local text
+	# no name, none that is one, no sender, a control character, no message, another word
+	for text in next:n next:n/s next:n.u/s next:nu1 "next:nu1/$(printf 's\001x')" bare:nu1/s next:cu1/s next: say:c; do
+		hand "alone hear $text hear look" 'hear w;hear -;look M 0+1 box 53 lock 0' -n u0 M/
+	done
+	hand "alone hear next:nu1/s/$(printf 'r%.0s' {1..4090}) hear look" 'hear w;hear -;look M 0+1 box 53 lock 0' -n u0 M/
+}
+
 testWrongWordUndoesEverything() {
 	local boxes
 	for boxes in M/ box 'M/ box'; do
