@@ -39,7 +39,7 @@ address_of(const struct envelope *envelope, const struct copy *copy, size_t i)
 	size_t address = copy->places[i]->address;
 
 	return i > 0 && address == copy->places[i - 1]->address ? NULL
-								 : envelope->addresses[address];
+								: envelope->addresses[address];
 }
 
 void
@@ -90,8 +90,8 @@ arguments_ask(const struct config *config, const struct place *place, const char
 }
 
 size_t
-arguments_next(const struct envelope *envelope, const struct copy *copy,
-    char packet[HELPER_NEXT_MAX])
+arguments_next(
+    const struct envelope *envelope, const struct copy *copy, char packet[HELPER_NEXT_MAX])
 {
 	size_t n = 1;
 
@@ -129,8 +129,7 @@ command(const struct envelope *envelope, const struct place *place, char *words,
 /* The words of ForwardCommand: "%r" is the addresses elsewhere, each a word, and there is no user or
    domain of ours. */
 static void
-forward(const struct envelope *envelope, const struct copy *copy, char *words,
-    const char **argv)
+forward(const struct envelope *envelope, const struct copy *copy, char *words, const char **argv)
 {
 	char *rest = words, *word;
 	size_t n = 0;

@@ -40,8 +40,8 @@ void arguments_ask(const struct config *config, const struct place *place, const
 
 /* What a deliver is told that waits for another message (deliver(8), the handshake); its length, or 0 if
    that is too long. */
-size_t arguments_next(const struct envelope *envelope, const struct copy *copy,
-    char packet[HELPER_NEXT_MAX]);
+size_t arguments_next(
+    const struct envelope *envelope, const struct copy *copy, char packet[HELPER_NEXT_MAX]);
 
 /*
  * A command: an alias's, for a shell, as its author wrote it: nothing of a client's is in it;

@@ -333,7 +333,9 @@ keep_all(struct job *job, struct answer *answer)
 	}
 }
 
-/* A deliver that waits for another message, and for which mailbox. */
+/* A deliver that waits for another message, and for which mailbox.  It has opened that a while ago; so it is
+   let go a fixed time after its start, however many messages come, or what has become of the mailbox
+   since would be nothing to it. */
 static struct {
 	bool there;
 	int64_t until;
@@ -365,7 +367,6 @@ let_wait(const struct copy *copy)
 	const struct place *place = copy->places[0];
 
 	waiting.there = true;
-	waiting.until = clock_now() + HELPER_IDLE * 1000;
 	waiting.helper = copy->helper;
 	waiting.uid = place->uid;
 	waiting.gid = place->gid;
@@ -377,9 +378,9 @@ let_wait(const struct copy *copy)
 static bool
 waits_for(const struct place *place)
 {
-	return waiting.there && place->kind == PLACE_MAILBOX && waiting.uid == place->uid &&
-	       waiting.gid == place->gid && waiting.extra == place->extra &&
-	       strcmp(waiting.text, place->text) == 0 &&
+	return waiting.there && clock_now() < waiting.until && place->kind == PLACE_MAILBOX &&
+	       waiting.uid == place->uid && waiting.gid == place->gid &&
+	       waiting.extra == place->extra && strcmp(waiting.text, place->text) == 0 &&
 	       strcmp(waiting.folder, users_folder(place)) == 0;
 }
 
@@ -407,8 +408,11 @@ deliver_alone(struct job *job, struct answer *answer)
 	struct copy *copy = &job->copies[0];
 
 	make_unique(job, copy);
-	if (!hand_on(job, copy) && !start(job, copy, DELIVER))
-		return;
+	if (!hand_on(job, copy)) {
+		waiting.until = clock_now() + HELPER_LIFE * 1000;
+		if (!start(job, copy, DELIVER))
+			return;
+	}
 	char word = spawn_last_word(&copy->helper, job->envelope->pair, &job->deadline);
 	if (word == HEAR_WAITING)
 		let_wait(copy);

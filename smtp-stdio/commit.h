@@ -50,8 +50,8 @@ bool commit_fits(const struct config *config, const struct place *place, uint64_
  * follows no symbolic link in the place of an mbox and takes none that has two names, so these are
  * one for each.  (Not for a file that is mounted at two places: then LOCK_WAIT is the end.)
  *
- * The deliver of a message for one Maildir alone waits for HELPER_IDLE whether the session brings
- * another one for it: same mailbox, same user, same jail, and no start.
+ * The deliver of a message for one Maildir alone waits, until HELPER_LIFE after its start, whether the
+ * session brings another one for it: same mailbox, same user, same jail, and no start.
  *
  * A command knows nothing of this, and cannot give back what it took.  So there is one at most: a
  * PLACE_COMMAND, or ForwardCommand with every address elsewhere.  It runs when all mailboxes have

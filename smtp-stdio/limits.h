@@ -114,11 +114,12 @@ enum {
 	GID_NOGROUP = 65534,  /* Debian's nogroup, in the place of group root */
 
 	/* Helpers. */
-	HELPER_SAYS_MAX = 2048,    /* octets of a helper's output that are kept */
-	HELPER_PIPE = 65536,       /* octets that a pipe holds; pipe(7) */
-	HELPER_NEXT_MAX = 4096,    /* octets; deliver's NEXT_MAX */
-	HELPER_IDLE = 2, /* s that deliver waits for another message; as long as Postfix keeps a
-			    connection for one: smtp_connection_cache_time_limit */
+	HELPER_SAYS_MAX = 2048, /* octets of a helper's output that are kept */
+	HELPER_PIPE = 65536,    /* octets that a pipe holds; pipe(7) */
+	HELPER_NEXT_MAX = 4096, /* octets; deliver's NEXT_MAX */
+	HELPER_LIFE =
+	    2, /* s from the start of a deliver in which it takes other messages; Postfix's
+			    smtp_connection_cache_time_limit */
 	EXEC_LIMIT = 10,           /* s from vfork to exec, which take 0.1 ms */
 	RCPT_WAIT = 300,           /* s that a client waits for RCPT's reply: RFC 5321 4.5.3.2.3 */
 	NSS_LIMIT = RCPT_WAIT / 5, /* s for getent, about all names of an address */

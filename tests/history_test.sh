@@ -412,7 +412,7 @@ testCVE_2006_0058_2001_0905_ASignalOnlyLeavesANote() {
 	sed -nE 's/.*sa_handler = (on_[a-z]+).*/\1/p; s/.*signal\([A-Z]+, (on_[a-z]+)\).*/\1/p' "$TOP"/{smtp-stdio,deliver,sandbox}/*.c | while read -r handler; do
 		n=$((n + 1))
 		assertEquals "$handler" '' "$(cat "$TOP"/{smtp-stdio,deliver,sandbox}/*.c | sed -n "/^$handler(int/,/^}/p" |
-			grep -vE '^[{}]$|^on_|^	(\(void\)number|[a-z]+ = 1|\(void\)!write\(STDOUT_FILENO, .*\)|_exit\(.*\));$')"
+			grep -vE '^[{}]$|^on_|^	(\(void\)number|[a-z_]+ = 1|\(void\)!write\(STDOUT_FILENO, .*\)|_exit\(.*\));$')"
 	done
 	assertEquals 'handlers' 3 $n
 	for ((n = 0; n < 8; n++)); do

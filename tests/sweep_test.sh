@@ -28,7 +28,7 @@ undisturbed() {
 	listed "$T/all"
 	judge - - - -
 	assertEquals "$VERDICT; $(cat "$W/log")" '250 missed' "$REPLY $VERDICT"
-	sed '1,/^0 memfd_create/d' "$T/all" | grep -Ev ' (execve|brk|mmap|arch_prctl|set_tid_address|rt_sig[a-z]*|prctl|prlimit64|capset|get[a-z]*id|set[a-z]*id|setgroups|umask|uname|seccomp|landlock_[a-z_]*|setitimer|dup2|close_range|exit_group) ' >"$T/points"
+	{ [ -n "$FIRST" ] || sed '1,/^0 memfd_create/d'; cat; } <"$T/all" | grep -Ev ' (execve|brk|mmap|arch_prctl|set_tid_address|rt_sig[a-z]*|prctl|prlimit64|capset|get[a-z]*id|set[a-z]*id|setgroups|umask|uname|seccomp|landlock_[a-z_]*|setitimer|dup2|close_range|exit_group) ' >"$T/points"
 }
 
 # two_faults -- of each point on standard input: an error, and death.
@@ -70,6 +70,18 @@ testEachStepOfADeliveryToOne() {
 		swept "each step, $kind" 30 60 < <(two_faults <"$T/points"
 			deaths "$T/all" | grep -E '^0 (sendto|poll) |^0.2(.1)? (fsync|linkat|ppoll|write) ')
 	done
+}
+
+# By the deliver that has delivered one.
+testEachStepOfADeliveryOfAnotherMessage() {
+	can_sweep || return 0
+	local FIRST=yes
+	sweep_out
+	sweep_in "$T/work" M/
+	undisturbed
+	assertEquals "by one deliver" '0.2 fsync 3;0.2 fsync 4' "$(grep -E '^0[.]([^1].* fsync|[3-9])' "$T/points" | paste -sd ';')"
+	swept 'each step of another message' 30 30 < <(two_faults <"$T/points"
+		deaths "$T/all" | grep -E '^0 (sendto|sendmsg|poll) |^0.2 (fsync|linkat|ppoll|write) ')
 }
 
 # The deliver waits, 10 s at most, until the monitor has called it off.
