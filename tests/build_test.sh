@@ -59,10 +59,11 @@ layers() {
 	cat <<-'E'
 	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
-	smtp-stdio/monitor\.[ch]	(monitor|serve|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/monitor\.[ch]	(monitor|serve|commit|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|environment|filter|log|received|recipient|request|spool|stop|utf8|limits)\.h
 	smtp-stdio/filter\.[ch]	(filter|config|environment|request|spool|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/commit\.[ch]	(commit|config|environment|place|users|request|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
+	smtp-stdio/arguments\.[ch]	(arguments|commit|config|place|users|spawn|limits)\.h
+	smtp-stdio/commit\.[ch]	(commit|arguments|config|environment|place|users|request|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/spawn\.[ch]	(spawn|limits|request|clock)\.h|\.\./sandbox/(identity|rlimits)\.h
 	smtp-stdio/aliases\.[ch]	(aliases|targets|limits)\.h
 	smtp-stdio/targets\.[ch]	(targets|limits|request)\.h
@@ -82,7 +83,7 @@ layers() {
 	smtp-stdio/notify\.[ch]	(notify|clock|limits)\.h
 	smtp-stdio/limits\.h	nothing
 	smtp-stdio/main\.c	(config|log|monitor|peer|session|stop|limits)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
-	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options|keeper|quota|count|entries)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
+	deliver/.*	(limits|fault|output|message|mailbox|maildir|mbox|options|keeper|quota|count|entries|hand)\.h|\.\./sandbox/(identity|landlock|rlimits|sandbox|signals)\.h
 	sandbox/.*	(policy|sandbox|landlock|identity|rlimits|signals|policies)\.h
 	E
 }

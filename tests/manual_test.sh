@@ -345,8 +345,8 @@ testPageHasThePolicyProtocol() {
 
 testPageHasTheHandshake() {
 	same "octets of the handshake" \
-		"$(sed -n '/^\.Bl -column/,/^\.El/p' "$DELIVER" | grep -o "Sq [a-z]\>" | cut -d' ' -f2)" \
-		"$(grep -oh "\<\(SAY\|HEAR\)_[A-Z]* = '.'" "$TOP/deliver/main.c" | cut -d"'" -f2)"
+		"$(sed -n '/^\.Bl -column/,/^\.El/p' "$DELIVER" | grep -o '(oq[a-z]' | cut -c4)" \
+		"$(grep -oh "\<\(SAY\|HEAR\)_[A-Z]* = '.'" "$TOP/deliver/hand.h" | cut -d"'" -f2)"
 }
 
 # ---- examples ------------------------------------------------------------------------------------
