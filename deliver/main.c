@@ -21,6 +21,7 @@
 
 #include "../sandbox/identity.h"
 #include "../sandbox/landlock.h"
+#include "../sandbox/large.h"
 #include "../sandbox/rlimits.h"
 #include "../sandbox/sandbox.h"
 #include "../sandbox/signals.h"
@@ -119,7 +120,7 @@ keep_all(const struct job *job)
 static void
 open_all(struct job *job)
 {
-	static struct mailbox own[MAILBOXES_MAX];
+	static LARGE struct mailbox own[MAILBOXES_MAX];
 	const struct maildir_how how = {.make = job->make,
 	    .only_look = job->take_back || job->ask,
 	    .extension = job->extension,
@@ -343,7 +344,7 @@ take(const struct job *job, unsigned char block[BLOCK], off_t at)
 static enum fault
 copy(const struct job *job, struct message *m, const char **path)
 {
-	static unsigned char block[BLOCK];
+	static LARGE unsigned char block[BLOCK];
 	struct message_piece piece;
 	char line[ADDRESS_MAX + 32];
 	enum fault fault;
@@ -438,7 +439,7 @@ finish(const struct job *job)
 static bool
 next(struct job *job)
 {
-	static char packet[NEXT_MAX];
+	static LARGE char packet[NEXT_MAX];
 
 	(void)close(job->message); /* read only */
 	size_t len = hand_next(job->hand, packet, &job->message);

@@ -13,6 +13,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "large.h"
+
 /*
  * /etc/passwd and /etc/group, a line at a time, by read(2) alone: libc's readers bring an allocator
  * with them that nothing else here needs, and this runs for every connection.
@@ -21,6 +23,10 @@ struct table {
 	int fd;
 	size_t from, until; /* [from, until): read, and not looked at yet */
 	char block[16384];
+};
+
+enum {
+	PAGE = 4096 /* a table begins one: a small file touches no other */
 };
 
 /* The next line, ended by NUL; NULL at the end, or with errno set on an error.  A line that does
@@ -128,7 +134,7 @@ take(char *const fields[PASSWD_FIELDS], struct identity *who)
 enum identity_found
 identity_find(const char *name, struct identity *who)
 {
-	static struct table table;
+	static LARGE _Alignas(PAGE) struct table table;
 	char *fields[PASSWD_FIELDS];
 
 	enum identity_found found = find(&table, "/etc/passwd", name, fields, PASSWD_FIELDS);
@@ -149,7 +155,7 @@ identity_read(char *line, const char *name, struct identity *who)
 enum identity_found
 identity_group(const char *name, gid_t *gid)
 {
-	static struct table table;
+	static LARGE _Alignas(PAGE) struct table table;
 	char *fields[3];
 
 	enum identity_found found = find(&table, "/etc/group", name, fields, 3);

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../sandbox/large.h"
+
 enum {
 	BLOCK = 65536 /* octets of one read */
 };
@@ -301,7 +303,7 @@ aliases_end(struct aliases *a)
 static void
 read_file(struct aliases *a, const char *path, int flags)
 {
-	static char block[BLOCK];
+	static LARGE char block[BLOCK];
 	struct stat st;
 	ssize_t n = 0;
 	bool more = true;
@@ -335,7 +337,7 @@ enum alias_found
 aliases_find(
     const char *path, const struct alias_name names[], size_t count, struct alias_entry *entry)
 {
-	static struct aliases a;
+	static LARGE struct aliases a;
 
 	aliases_begin(&a, names, count, entry);
 	/* Who owns a list must not have us read for them what they may not. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../sandbox/large.h"
 #include "users.h"
 
 /* What holds for a mailbox whatever is to be done there; how many words it is. */
@@ -153,7 +154,7 @@ void
 arguments_foreign(const struct config *config, const struct envelope *envelope,
     const struct copy *copy, const char *argv[ARGUMENTS])
 {
-	static char words[VALUE_MAX + 1];
+	static LARGE char words[VALUE_MAX + 1];
 	const struct place *place = copy->places[0];
 	bool elsewhere = place->kind == PLACE_FORWARD;
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
+#include "../sandbox/large.h"
 #include "arguments.h"
 #include "clock.h"
 #include "log.h"
@@ -113,17 +114,13 @@ enum purpose {
 	TAKE_BACK
 };
 
-/* A foreign command knows what there is to know, and deliver nothing, for it is told all. */
+/* A foreign command knows what there is to know. */
 static void
 tell(const struct job *job, const struct copy *copy, struct environment *environment)
 {
 	struct facts facts = *job->envelope->facts;
-
 	const struct place *place = copy->places[0];
 
-	environment->variables[0] = NULL;
-	if (place->kind == PLACE_MAILBOX)
-		return;
 	place_facts(place, job->envelope->addresses[place->address], &facts);
 	environment_make(environment, &facts);
 }
@@ -138,23 +135,25 @@ is_alone(const struct job *job)
 static bool
 start(const struct job *job, struct copy *copy, enum purpose purpose)
 {
-	static const char *argv[ARGUMENTS];
-	static struct environment environment;
+	static LARGE const char *argv[ARGUMENTS];
+	static LARGE struct environment environment;
+	static char *none[] = {NULL}; /* deliver is told all as arguments */
 	const struct place *place = copy->places[0];
 	bool mailbox = place->kind == PLACE_MAILBOX;
 
-	if (!mailbox)
+	if (!mailbox) {
 		arguments_foreign(job->config, job->envelope, copy, argv);
-	else if (purpose == DELIVER)
+		tell(job, copy, &environment);
+	} else if (purpose == DELIVER) {
 		arguments_deliver(job->config, job->envelope, copy, argv);
-	else
+	} else {
 		arguments_take_back(job->config, copy, argv);
-	tell(job, copy, &environment);
+	}
 	const struct spawn_order order = {.uid = place->uid,
 	    .gid = place->gid,
 	    .extra = place->extra,
 	    .argv = (char *const *)(uintptr_t)argv,
-	    .environment = environment.variables,
+	    .environment = mailbox ? none : environment.variables,
 	    .message = job->message,
 	    .output = -1,
 	    .directory = mailbox               ? NULL
@@ -174,7 +173,7 @@ bool
 commit_fits(const struct config *config, const struct place *place, uint64_t size, int64_t deadline,
     struct answer *answer)
 {
-	static struct helper helper;
+	static LARGE struct helper helper;
 	const char *argv[ARGUMENTS_ASK];
 	char file[PATH_OCTETS + sizeof "maildirsize"], digits[SIZE_DIGITS + 1], *none[] = {NULL};
 	const struct spawn_order order = {.uid = place->uid,
@@ -336,9 +335,9 @@ keep_all(struct job *job, struct answer *answer)
 /* A deliver that waits for another message, and for which mailbox.  It has opened that a while ago; so it is
    let go a fixed time after its start, however many messages come, or what has become of the mailbox
    since would be nothing to it. */
-static struct {
-	bool there;
-	int64_t until;
+static bool is_waiting;
+static int64_t waits_until;
+static LARGE struct {
 	struct helper helper;
 	uid_t uid;
 	gid_t gid, extra;
@@ -348,7 +347,7 @@ static struct {
 int64_t
 commit_waits_until(void)
 {
-	return waiting.there ? waiting.until : INT64_MAX;
+	return is_waiting ? waits_until : INT64_MAX;
 }
 
 void
@@ -356,9 +355,9 @@ commit_dismiss(void)
 {
 	struct answer answer; /* it has said what there was to say */
 
-	if (waiting.there)
+	if (is_waiting)
 		spawn_end(&waiting.helper, clock_now() + HELPER_GRACE * 1000, &answer);
-	waiting.there = false;
+	is_waiting = false;
 }
 
 static void
@@ -366,7 +365,7 @@ let_wait(const struct copy *copy)
 {
 	const struct place *place = copy->places[0];
 
-	waiting.there = true;
+	is_waiting = true;
 	waiting.helper = copy->helper;
 	waiting.uid = place->uid;
 	waiting.gid = place->gid;
@@ -378,7 +377,7 @@ let_wait(const struct copy *copy)
 static bool
 waits_for(const struct place *place)
 {
-	return waiting.there && clock_now() < waiting.until && place->kind == PLACE_MAILBOX &&
+	return is_waiting && clock_now() < waits_until && place->kind == PLACE_MAILBOX &&
 	       waiting.uid == place->uid && waiting.gid == place->gid &&
 	       waiting.extra == place->extra && strcmp(waiting.text, place->text) == 0 &&
 	       strcmp(waiting.folder, users_folder(place)) == 0;
@@ -388,7 +387,7 @@ waits_for(const struct place *place)
 static bool
 hand_on(const struct job *job, struct copy *copy)
 {
-	static char packet[HELPER_NEXT_MAX];
+	static LARGE char packet[HELPER_NEXT_MAX];
 
 	size_t len = waits_for(copy->places[0]) ? arguments_next(job->envelope, copy, packet) : 0;
 	if (len == 0 || !spawn_next(&waiting.helper, packet, len, job->message)) {
@@ -396,7 +395,7 @@ hand_on(const struct job *job, struct copy *copy)
 		return false;
 	}
 	copy->helper = waiting.helper;
-	waiting.there = false;
+	is_waiting = false;
 	return true;
 }
 
@@ -409,7 +408,7 @@ deliver_alone(struct job *job, struct answer *answer)
 
 	make_unique(job, copy);
 	if (!hand_on(job, copy)) {
-		waiting.until = clock_now() + HELPER_LIFE * 1000;
+		waits_until = clock_now() + HELPER_LIFE * 1000;
 		if (!start(job, copy, DELIVER))
 			return;
 	}
@@ -418,9 +417,11 @@ deliver_alone(struct job *job, struct answer *answer)
 		let_wait(copy);
 	else
 		spawn_end(&copy->helper, job->deadline, answer);
-	if (word == HEAR_WAITING || word == HEAR_KEPT)
+	if (word == HEAR_WAITING || word == HEAR_KEPT) {
 		answer_set(answer, VERDICT_YES, "");
-	else if (copy->helper.killed)
+		return;
+	}
+	if (copy->helper.killed)
 		take_back(job, copy, clock_now() + HELPER_GRACE * 1000);
 	report(job, copy, answer);
 }
@@ -447,26 +448,38 @@ divide(struct job *job)
 	}
 }
 
+/* Room for that many copies; NULL with errno.  There is one for one: the others are not among what every
+   session touches; see monitor.c. */
+static struct copy *
+room(size_t count)
+{
+	static LARGE struct copy one;
+	static struct copy *several;
+
+	if (count > 1 && several == NULL) {
+		several = mmap(NULL, PLACES_MOST * sizeof *several, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (several == MAP_FAILED)
+			several = NULL;
+	}
+	return count > 1 ? several : &one;
+}
+
 void
 commit_message(const struct config *config, const struct envelope *envelope, int message,
     struct answer *answer)
 {
-	static struct copy *copies; /* not among what every session touches; see monitor.c */
 	struct job job = {.config = config,
 	    .envelope = envelope,
 	    .message = message,
-	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000};
+	    .deadline = clock_now() + (int64_t)config->number[KEY_DELIVER_TIMEOUT] * 1000,
+	    .copies = room(envelope->count)};
 
 	answer_set(answer, VERDICT_LATER, delivery_failed);
-	if (copies == NULL)
-		copies = mmap(NULL, PLACES_MOST * sizeof *copies, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (copies == MAP_FAILED) {
-		copies = NULL;
+	if (job.copies == NULL) {
 		log_error("no memory for a delivery: %s", strerror(errno));
 		return;
 	}
-	job.copies = copies;
 	divide(&job);
 	if (is_alone(&job)) {
 		deliver_alone(&job, answer);

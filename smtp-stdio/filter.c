@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
+#include "../sandbox/large.h"
 #include "clock.h"
 #include "log.h"
 #include "spawn.h"
@@ -61,8 +62,8 @@ begin(struct run *run, struct answer *answer)
 static bool
 start(struct run *run, int message, int output)
 {
-	static struct environment environment;
-	static char words[VALUE_MAX + 1];
+	static LARGE struct environment environment;
+	static LARGE char words[VALUE_MAX + 1];
 	char *argv[WORDS_MAX + 1], *rest = words;
 	size_t n = 0;
 
@@ -195,7 +196,7 @@ end(struct run *run, struct answer *answer)
 static void
 take(struct run *run, int from, struct spool *into)
 {
-	static unsigned char block[HELPER_PIPE];
+	static LARGE unsigned char block[HELPER_PIPE];
 	bool ended = false;
 
 	while (run->bad == NULL) {

@@ -25,6 +25,7 @@
 
 #include "../sandbox/identity.h"
 #include "../sandbox/landlock.h"
+#include "../sandbox/large.h"
 #include "../sandbox/rlimits.h"
 #include "../sandbox/sandbox.h"
 #include "../sandbox/signals.h"
@@ -135,7 +136,8 @@ parse(struct arguments *arguments, int argc, char **argv)
 static void
 settings(struct config *config, const struct arguments *arguments)
 {
-	static char text[CONFIG_MAX + 1], hostname[DOMAIN_MAX + 1] = "localhost";
+	static LARGE char text[CONFIG_MAX + 1];
+	static char hostname[DOMAIN_MAX + 1] = "localhost";
 	const char *path = arguments->file != NULL ? arguments->file : CONFIG_PATH;
 	struct config_error error;
 	size_t len;

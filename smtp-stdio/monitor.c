@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../sandbox/identity.h"
+#include "../sandbox/large.h"
 #include "clock.h"
 #include "commit.h"
 #include "log.h"
@@ -305,7 +306,7 @@ void
 monitor_run(const struct config *config, const struct peer *peer, const char *session_id,
     pid_t session, uid_t session_uid, const sigset_t *mask)
 {
-	static unsigned char
+	static LARGE unsigned char
 	    packet[PACKET_MAX + 1]; /* one more, to see a packet that is too long */
 	struct monitor *m = reserve(session, session_uid);
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../sandbox/large.h"
 #include "clock.h"
 #include "limits.h"
 #include "log.h"
@@ -25,7 +26,7 @@ nss_begin(void)
 enum identity_found
 nss_find(const char *name, struct identity *who)
 {
-	static struct helper getent;
+	static LARGE struct helper getent;
 	const char *argv[] = {"/usr/bin/getent", "passwd", "--", name, NULL};
 	char *environment[] = {NULL};
 	const struct spawn_order order = {.uid = UID_NOBODY,

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "../sandbox/large.h"
 #include "aliases.h"
 #include "log.h"
 #include "users.h"
@@ -326,8 +327,8 @@ add_target(struct search *s, size_t at, enum target_kind kind, const struct targ
 static enum verdict
 include(struct search *s, size_t at, const char *path)
 {
-	static struct alias_entry entry;
-	static struct target target;
+	static LARGE struct alias_entry entry;
+	static LARGE struct target target;
 	enum verdict verdict = VERDICT_YES;
 	enum target_kind kind;
 
@@ -343,8 +344,8 @@ include(struct search *s, size_t at, const char *path)
 static enum verdict
 reply(struct search *s, size_t at, struct alias_entry *entry, const struct target *target)
 {
-	static struct target other;
-	static char text[sizeof target->text];
+	static LARGE struct target other;
+	static LARGE char text[sizeof target->text];
 
 	if (s->count != at + 1 || s->places->count != 0 ||
 	    targets_next(&entry->targets, &other) != TARGET_END)
@@ -358,7 +359,7 @@ reply(struct search *s, size_t at, struct alias_entry *entry, const struct targe
 static enum verdict
 add_targets(struct search *s, size_t at, struct alias_entry *entry)
 {
-	static struct target target;
+	static LARGE struct target target;
 	const char *path = s->config->text[KEY_ALIASES];
 	enum verdict verdict = VERDICT_YES;
 	enum target_kind kind;
@@ -439,7 +440,7 @@ missing(struct search *s, const struct name *name)
 static enum verdict
 look_up(struct search *s, size_t at)
 {
-	static struct alias_entry entry;
+	static LARGE struct alias_entry entry;
 	const struct name *name = &s->names[at];
 
 	if (!is_served(s->config, domain_of(s, name->text)))
@@ -496,7 +497,7 @@ enum verdict
 recipient_find(
     const struct config *config, const char *address, struct places *places, const char **text)
 {
-	static struct search s;
+	static LARGE struct search s;
 	enum verdict verdict = VERDICT_YES;
 
 	s.config = config;

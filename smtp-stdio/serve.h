@@ -28,8 +28,21 @@ enum state {
 	STATE_SAME, /* no state: the one before stays */
 };
 
+enum {
+	MORE_SHOWN = sizeof ",+1000" /* behind as many as there is room for: how many more there are */
+};
+
 /* What the monitor knows of its session. */
 struct monitor {
+	/* Large, mostly never touched, and what follows them ends where the program's own memory may be
+	   near: less of the system's tables. */
+	struct answer answers[RECIPIENTS_MOST];
+	char addresses[RECIPIENTS_MOST][MAILBOX_MAX + 1];
+	struct place places[PLACES_MOST]; /* in the order of their addresses */
+	struct place *going[PLACES_MOST]; /* those that are delivered to now */
+	size_t first[RECIPIENTS_MOST];    /* of the places of each */
+	bool has_answer[RECIPIENTS_MOST]; /* by LMTP, there already */
+	/* the session */
 	const struct config *config;
 	const struct peer *peer;
 	const char *session_id;
@@ -60,13 +73,6 @@ struct monitor {
 	struct answer answer;
 	size_t count, places_count;
 	size_t next; /* by LMTP, the recipient whose answer is due */
-	/* Large, and mostly never touched: behind what is. */
-	bool has_answer[RECIPIENTS_MOST]; /* by LMTP, there already */
-	char addresses[RECIPIENTS_MOST][MAILBOX_MAX + 1];
-	struct answer answers[RECIPIENTS_MOST];
-	size_t first[RECIPIENTS_MOST];    /* of the places of each */
-	struct place places[PLACES_MOST]; /* in the order of their addresses */
-	struct place *going[PLACES_MOST]; /* those that are delivered to now */
 };
 
 bool serve_hello(struct monitor *m, const struct request *request);

@@ -15,6 +15,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "../sandbox/large.h"
+
 enum {
 	BEGIN = 1, /* where octets begin in the buffer; before them, the letter of a packet */
 	ROOM = 1,  /* for an octet that was held back */
@@ -32,7 +34,7 @@ struct session {
 	unsigned char buffer[PACKET_MAX]; /* last: mostly never touched */
 };
 
-static struct session session;
+static LARGE struct session session;
 
 /* The client is gone: there is nobody to tell. */
 static _Noreturn void

@@ -54,13 +54,14 @@ testTheCodeOfSmtpStdioIsAtMost128KiB() {
 	assertTrue "$size octets" "[ $size -gt 10000 -a $size -le 131072 ]"
 }
 
-# file: what it may include of ours, as one extended regular expression; nothing means nothing.
+# file: what it may include of ours, as one extended regular expression; nothing means nothing.  Where a variable
+# lies (large.h), each may say.
 layers() {
 	cat <<-'E'
 	smtp-stdio/(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment)\.[ch]	(smtp|verbs|events|command|address|literal|body|chunk|header|reply|help|utf8|word|request|environment|limits)\.h
 	smtp-stdio/session\.[ch]	(session|smtp|request|limits)\.h
 	smtp-stdio/monitor\.[ch]	(monitor|serve|commit|stop|config|peer|clock|log|limits)\.h|\.\./sandbox/identity\.h
-	smtp-stdio/serve\.[ch]	(serve|config|peer|clock|commit|environment|filter|log|received|recipient|request|spool|stop|utf8|limits)\.h
+	smtp-stdio/(serve|verify)\.[ch]	(serve|config|peer|clock|commit|environment|filter|log|received|recipient|request|spool|stop|utf8|limits)\.h
 	smtp-stdio/filter\.[ch]	(filter|config|environment|request|spool|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
 	smtp-stdio/arguments\.[ch]	(arguments|commit|config|place|users|spawn|limits)\.h
 	smtp-stdio/commit\.[ch]	(commit|arguments|config|environment|place|users|request|clock|log|spawn|limits)\.h|\.\./sandbox/identity\.h
@@ -97,7 +98,7 @@ testFilesIncludeOnlyWhatTheirLayerMay() {
 			known=1
 			# shellcheck disable=SC2013  # no name has a blank
 			for header in $(sed -n 's/^#include "\(.*\)"/\1/p' "$TOP/$file"); do
-				[[ $header =~ ^($allowed)$ ]] || wrong="$wrong $file:$header"
+				[[ ${header##*/} = large.h || $header =~ ^($allowed)$ ]] || wrong="$wrong $file:$header"
 			done
 		done < <(layers)
 		[ -n "$known" ] || wrong="$wrong $file:(no layer)"
