@@ -29,7 +29,8 @@ enum state {
 };
 
 enum {
-	MORE_SHOWN = sizeof ",+1000" /* behind as many as there is room for: how many more there are */
+	MORE_SHOWN =
+	    sizeof ",+1000" /* behind as many as there is room for: how many more there are */
 };
 
 /* What the monitor knows of its session. */
