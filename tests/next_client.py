@@ -7,7 +7,9 @@ STEPS, separated by blanks, each printed with what it gave:
   to-other:NAME  messages for it, until another deliver runs than did first; the codes of their replies, each once
   who            the delivers that run: a letter for each, in the order in which they were first seen; or "-"
   gone           wait until none does
+  run:N          wait until N of them run
   stop, kill     SIGSTOP or SIGKILL to all of them
+  kill-first     SIGKILL to the one that was started first
   stopped        wait until all of them are
   kill-session   SIGKILL to the session
   meanwhile      run $MEANWHILE
@@ -99,6 +101,10 @@ class Client:
             subprocess.run(["sh", "-c", os.environ["MEANWHILE"]], check=True)
         elif verb == "stopped":
             return self.until(lambda: all(state(pid) == "T" for pid in self.delivers()))
+        elif verb == "kill-first":
+            os.kill(min(self.delivers()), signal.SIGKILL)
+        elif verb == "run":
+            return self.until(lambda: len(self.delivers()) == int(rest))
         elif verb == "kill-session":
             os.kill(next(pid for pid in children(self.server.child.pid) if name(pid) == "smtp-stdio"), signal.SIGKILL)
         elif verb == "quit":

@@ -113,4 +113,16 @@ testWhatIsWrongWithAMessageIsItsOwnReply() {
 	assertContains "$(cat "$T/log")" 'reply="4.'
 }
 
+# With several (in one directory: in the order of their names) there is no next message, but a deliver may be killed as well: the one that has staged, while the other
+# waits for a lock.  Another run takes its copy back.
+testKilledBesideAnotherMeansLaterForBoth() {
+	printf 'alice: %s\nbob: %s\n' "$T/users/alice/M/" "$T/users/alice/box" >"$T/aliases"
+	: >"$T/users/alice/box.lock"
+	MEANWHILE="rm $T/users/alice/box.lock" says 'begin:alice,bob run:2 kill-first meanwhile reply who to:alice,bob quit' \
+		'begin:alice,bob;run:2;kill-first;meanwhile;reply 451;who -;to:alice,bob 250;quit 0' -o "Aliases $T/aliases"
+	assertEquals "alice" 1 "$(files "$T/users/alice/M/new")"
+	assertEquals "alice: tmp" 0 "$(files "$T/users/alice/M/tmp")"
+	assertEquals "bob" 1 "$(grep -c '^From ' "$T/users/alice/box")"
+}
+
 . shunit2
