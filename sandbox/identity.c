@@ -25,10 +25,6 @@ struct table {
 	char block[16384];
 };
 
-enum {
-	PAGE = 4096 /* a table begins one: a small file touches no other */
-};
-
 /* The next line, ended by NUL; NULL at the end, or with errno set on an error.  A line that does
    not fit is an error: what it says cannot be known. */
 static char *
@@ -134,7 +130,7 @@ take(char *const fields[PASSWD_FIELDS], struct identity *who)
 enum identity_found
 identity_find(const char *name, struct identity *who)
 {
-	static LARGE _Alignas(PAGE) struct table table;
+	static LARGE struct table table;
 	char *fields[PASSWD_FIELDS];
 
 	enum identity_found found = find(&table, "/etc/passwd", name, fields, PASSWD_FIELDS);
@@ -155,7 +151,7 @@ identity_read(char *line, const char *name, struct identity *who)
 enum identity_found
 identity_group(const char *name, gid_t *gid)
 {
-	static LARGE _Alignas(PAGE) struct table table;
+	static LARGE struct table table;
 	char *fields[3];
 
 	enum identity_found found = find(&table, "/etc/group", name, fields, 3);

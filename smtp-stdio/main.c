@@ -136,8 +136,7 @@ parse(struct arguments *arguments, int argc, char **argv)
 static void
 settings(struct config *config, const struct arguments *arguments)
 {
-	static LARGE char text[CONFIG_MAX + 1];
-	static char hostname[DOMAIN_MAX + 1] = "localhost";
+	static LARGE char text[CONFIG_MAX + 1], hostname[DOMAIN_MAX + 1];
 	const char *path = arguments->file != NULL ? arguments->file : CONFIG_PATH;
 	struct config_error error;
 	size_t len;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../sandbox/large.h"
+
 bool
 place_is_maildir(const struct place *place)
 {
@@ -23,7 +25,7 @@ place_small(char *out, const char *text, size_t len)
 void
 place_facts(const struct place *place, const char *address, struct facts *facts)
 {
-	static char whole[MAILBOX_MAX + 1], local[LOCAL_MAX + 1];
+	static LARGE char whole[MAILBOX_MAX + 1], local[LOCAL_MAX + 1];
 	const char *at = strrchr(address, '@');
 	size_t len = at != NULL ? (size_t)(at - address) : strlen(address);
 

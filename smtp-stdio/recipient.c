@@ -377,7 +377,7 @@ add_targets(struct search *s, size_t at, struct alias_entry *entry)
 static enum alias_found
 find_alias(struct search *s, const char *address, struct alias_entry *entry)
 {
-	static char whole[LOCAL_MAX + 1], user[LOCAL_MAX + 1];
+	static LARGE char whole[LOCAL_MAX + 1], user[LOCAL_MAX + 1];
 	const char *domain = domain_of(s, address);
 	char delimiter = (char)s->config->number[KEY_RECIPIENT_DELIMITER];
 	const struct alias_name names[] = {
@@ -460,7 +460,7 @@ look_up(struct search *s, size_t at)
 static enum verdict
 judge(struct search *s)
 {
-	static char forward[64 + NEW_PATH_MAX];
+	static LARGE char forward[64 + NEW_PATH_MAX];
 	const struct places *places = s->places;
 	size_t commands = 0, forwards = 0;
 	char why[64 + MAILBOX_MAX];

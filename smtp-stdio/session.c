@@ -24,12 +24,12 @@ enum {
 };
 
 struct session {
-	struct smtp smtp;
 	size_t message;   /* [BEGIN, message): octets of the message, not sent yet */
 	size_t at, until; /* [at, until): octets of the client, not taken yet */
 	size_t held;      /* octets of replies */
 	bool deaf;        /* nobody reads them */
 	bool waits;       /* as in the settings */
+	struct smtp smtp;
 	unsigned char replies[REPLIES_HELD];
 	unsigned char buffer[PACKET_MAX]; /* last: mostly never touched */
 };
@@ -52,10 +52,10 @@ fail(void)
 
 /* A client that has gone does not hear; what it had said before still counts (RFC 5321 4.1.1.10). */
 static void
-send_replies(struct session *s)
+say(struct session *s, const unsigned char *octets, size_t len)
 {
-	for (size_t sent = 0; sent < s->held && !s->deaf;) {
-		ssize_t n = write(SESSION_OUT, s->replies + sent, s->held - sent);
+	for (size_t sent = 0; sent < len && !s->deaf;) {
+		ssize_t n = write(SESSION_OUT, octets + sent, len - sent);
 		if (n > 0)
 			sent += (size_t)n;
 		else if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
@@ -63,6 +63,12 @@ send_replies(struct session *s)
 		else if (n == 0 || errno != EINTR)
 			leave(); /* it does not read */
 	}
+}
+
+static void
+send_replies(struct session *s)
+{
+	say(s, s->replies, s->held);
 	s->held = 0;
 }
 
@@ -83,6 +89,10 @@ hold_reply(struct session *s, const struct smtp_event *event)
 	}
 	if (event->len > sizeof s->replies - s->held)
 		send_replies(s);
+	if (event->now && s->held == 0) {
+		say(s, event->octets, event->len);
+		return;
+	}
 	memcpy(s->replies + s->held, event->octets, event->len);
 	s->held += event->len;
 	if (event->now)

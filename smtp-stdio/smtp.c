@@ -237,7 +237,8 @@ smtp_begin(struct smtp *s, const struct smtp_settings *settings)
 	char text[DOMAIN_MAX + 32];
 	size_t n = strlen(settings->hostname);
 
-	memset(s, 0, sizeof *s);
+	memset(
+	    s, 0, offsetof(struct smtp, request)); /* its room is not touched before it is used */
 	s->settings = settings;
 	s->fresh = true;
 	s->now = true;

@@ -110,7 +110,6 @@ struct smtp {
 	bool line_cr;   /* the last octet was a CR */
 	bool line_long; /* does not fit */
 	bool line_bare; /* had a bare LF, and its reply */
-	unsigned char line[LINE_MAX_OCTETS];
 	/* the command */
 	bool now, alone; /* of its reply */
 	bool excess;     /* one too many of its kind: an error, whatever its reply */
@@ -119,9 +118,11 @@ struct smtp {
 	unsigned owed_from, owed_to;
 	struct smtp_event owed[SMTP_OWED];
 	struct address address;
-	char request[FROM_MAX + SIZE_DIGITS]; /* a number may be longer than request.h takes */
 	size_t reply_len;
+	/* Room: what is in it is told by what stands above. */
+	char request[FROM_MAX + SIZE_DIGITS]; /* a number may be longer than request.h takes */
 	char reply[REPLY_MAX];
+	unsigned char line[LINE_MAX_OCTETS];
 };
 
 /* Begin a conversation.  The first event is the greeting. */

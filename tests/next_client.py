@@ -9,6 +9,7 @@ STEPS, separated by blanks, each printed with what it gave:
   gone           wait until none does
   run:N          wait until N of them run
   stop, kill     SIGSTOP or SIGKILL to all of them
+  at-work        wait until the monitor waits for one of them; as root
   kill-first     SIGKILL to the one that was started first
   stopped        wait until all of them are
   kill-session   SIGKILL to the session
@@ -25,6 +26,7 @@ import time
 from converse import Server
 
 PATIENCE = 10
+POLL = 7  # poll(2)'s number on x86-64
 
 
 def children(pid):
@@ -77,6 +79,11 @@ class Client:
             time.sleep(0.005)
         return ""
 
+    def at_work(self):
+        with open(f"/proc/{self.server.child.pid}/syscall", encoding="ascii") as file:
+            call = file.read().split()
+        return call[0] == str(POLL) and int(call[2], 16) == 3  # its words, the handshake, and the session
+
     def step(self, what):
         verb, _, rest = what.partition(":")
         if verb in ("to", "begin"):
@@ -103,6 +110,8 @@ class Client:
             return self.until(lambda: all(state(pid) == "T" for pid in self.delivers()))
         elif verb == "kill-first":
             os.kill(min(self.delivers()), signal.SIGKILL)
+        elif verb == "at-work":
+            return self.until(self.at_work)
         elif verb == "run":
             return self.until(lambda: len(self.delivers()) == int(rest))
         elif verb == "kill-session":
