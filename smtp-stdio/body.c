@@ -50,36 +50,41 @@ is_lone_dot(const struct body *body, unsigned char octet)
 	       (body->at == BODY_DOT || (body->at == BODY_DOT_CR && !body->after_crlf));
 }
 
-size_t
-body_step(struct body *body, const unsigned char *in, size_t len, const unsigned char **piece,
-    size_t *count)
+/* The quick way through the inside of a line: move octets up to a CR or LF; returns how many. */
+static size_t
+move_inside(unsigned char *out, const unsigned char *in, size_t len)
 {
-	static const unsigned char dot = '.';
 	size_t at = 0;
 
-	*piece = in;
-	*count = 0;
+	for (; at < len && in[at] != '\r' && in[at] != '\n'; at++)
+		out[at] = in[at];
+	return at;
+}
+
+size_t
+body_step(struct body *body, const unsigned char *in, size_t len, unsigned char *out, size_t *count)
+{
+	size_t at = 0, n = 0;
+
 	while (at < len && body->at != BODY_DONE) {
-		if (is_lone_dot(body, in[at])) { /* nothing is before it: its dot was a gap */
+		if (is_lone_dot(body, in[at])) { /* it had been held back */
 			body->at = body->at == BODY_DOT ? BODY_TEXT : BODY_CR;
-			*piece = &dot;
-			*count = 1;
-			break;
+			out[n++] = '.';
 		}
 		bool after_cr = body->at == BODY_CR;
-		bool part = step(body, in[at++]);
-		if (!part && *count > 0)
-			break; /* a gap: what follows is the next piece */
-		if (!part)
+		unsigned char octet = in[at++];
+		if (!step(body, octet))
 			continue;
-		if ((*count)++ == 0)
-			*piece = in + at - 1;
-		if (body->at == BODY_LINE)
+		out[n++] = octet;
+		if (body->at == BODY_LINE) {
 			body->octets += after_cr; /* the CR that was left out */
-		else                              /* the quick way through the inside of a line */
-			for (; at < len && in[at] != '\r' && in[at] != '\n'; at++)
-				++*count;
+			continue;
+		}
+		size_t inside = move_inside(out + n, in + at, len - at);
+		n += inside;
+		at += inside;
 	}
-	body->octets += *count;
+	body->octets += n;
+	*count = n;
 	return at;
 }
