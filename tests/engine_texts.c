@@ -9,6 +9,7 @@
 
 enum {
 	SHORT = 8,      /* octets of a text after DATA */
+	LINE = 17,      /* of a line: two words that are looked at as such, and one more */
 	TAIL = 6,       /* a true end, and one octet that is not of the message */
 	CHUNKS_MOST = 6 /* octets of a text in chunks */
 };
@@ -37,7 +38,7 @@ static const char *
 body_cut(const unsigned char *in, size_t len, bool normalize, const size_t stops[3],
     const struct message *m, const unsigned char *content)
 {
-	unsigned char got[1 + SHORT + TAIL], *text = got + 1;
+	unsigned char got[1 + LINE + TAIL], *text = got + 1;
 	struct body body;
 	size_t at = 0, count = 0, n;
 
@@ -63,10 +64,11 @@ body_cut(const unsigned char *in, size_t len, bool normalize, const size_t stops
 	return m->bare || body.octets == m->wire ? NULL : "body: counts other octets";
 }
 
+/* A text, with an end behind it, cut in every two of the first `places`. */
 static bool
-body_text(const unsigned char *text, size_t len, bool normalize)
+body_text(const unsigned char *text, size_t len, bool normalize, size_t places)
 {
-	unsigned char in[SHORT + TAIL], content[SHORT + TAIL];
+	unsigned char in[LINE + TAIL], content[LINE + TAIL];
 	struct message m;
 
 	memcpy(in, text, len);
@@ -74,8 +76,8 @@ body_text(const unsigned char *text, size_t len, bool normalize)
 	len += TAIL;
 	if (!oracle_message(in, len, normalize, content, &m))
 		return false;
-	for (size_t one = 0; one < len; one++)
-		for (size_t two = one; two < len; two++) {
+	for (size_t one = 0; one < places; one++)
+		for (size_t two = one; two < places; two++) {
 			runs++;
 			const char *wrong = body_cut(
 			    in, len, normalize, (const size_t[3]){one, two, len}, &m, content);
@@ -88,20 +90,40 @@ body_text(const unsigned char *text, size_t len, bool normalize)
 	return true;
 }
 
+/* Each octet at each place of a line that else has one octet, of those that are near to CR and LF, by a
+   bit or by one, and at the bounds. */
+static unsigned long
+body_lines(unsigned long *lines)
+{
+	static const unsigned char others[] = {
+	    0, '\t', '\n', 0x0b, 0x0c, '\r', 0x0e, '.', 0x7f, 0x80, '\n' | 0x80, '\r' | 0x80, 0xff};
+	unsigned char text[LINE];
+	unsigned long failed = 0;
+
+	for (unsigned n = 0; n < sizeof others * LINE * 256 * 2; n++) {
+		memset(text, others[n / 2 / 256 / LINE], LINE);
+		text[n / 2 / 256 % LINE] = (unsigned char)(n / 2);
+		++*lines;
+		failed += !body_text(text, LINE, n & 1, 2);
+	}
+	return failed;
+}
+
 int
 body(void)
 {
 	unsigned char text[SHORT];
-	unsigned long failed = 0, texts = 0;
+	unsigned long failed = 0, texts = 0, lines = 0;
 
 	for (size_t len = 0; len <= SHORT; len++)
 		for (unsigned n = 0; n < 2U << 2 * len; n++) {
 			spell(text, len, n >> 1);
 			texts++;
-			if (!body_text(text, len, n & 1) && ++failed == 10)
+			if (!body_text(text, len, n & 1, len + TAIL) && ++failed == 10)
 				return 1;
 		}
-	printf("%lu texts, %lu runs, %lu wrong\n", texts, runs, failed);
+	failed += body_lines(&lines);
+	printf("%lu texts, %lu lines, %lu runs, %lu wrong\n", texts, lines, runs, failed);
 	return failed > 0;
 }
 
