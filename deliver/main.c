@@ -328,17 +328,17 @@ write_all(const struct job *job, const void *octets, size_t len, const char **pa
 	return FAULT_NONE;
 }
 
-/* The next octets of the message.  With -c a file is read from its start, whatever its offset: who
-   gave it to several delivers does not want one to move the place of another in it. */
+/* The next octets of the message, `len` at most.  With -c a file is read from its start, whatever its
+   offset: who gave it to several delivers does not want one to move the place of another in it. */
 static ssize_t
-take(const struct job *job, unsigned char block[BLOCK], off_t at)
+take(const struct job *job, unsigned char *block, size_t len, off_t at)
 {
 	if (job->hand >= 0) {
-		ssize_t got = pread(job->message, block, BLOCK, at);
+		ssize_t got = pread(job->message, block, len, at);
 		if (got >= 0 || errno != ESPIPE)
 			return got;
 	}
-	return read(job->message, block, BLOCK);
+	return read(job->message, block, len);
 }
 
 static enum fault
@@ -349,13 +349,16 @@ copy(const struct job *job, struct message *m, const char **path)
 	char line[ADDRESS_MAX + 32];
 	enum fault fault;
 	off_t at = 0;
-	size_t n;
+	size_t n, top = 0;
 
-	for (size_t turn = 0; (n = message_top(m, turn, line, sizeof line)) > 0; turn++)
+	for (size_t turn = 0; (n = message_top(m, turn, line, sizeof line)) > 0; turn++) {
 		if ((fault = write_all(job, line, n, path)) != FAULT_NONE)
 			return fault;
+		top += n;
+	}
 	for (;;) {
-		ssize_t got = take(job, block, at);
+		/* Less by what is on top, the first time: so all that is written begins at a page. */
+		ssize_t got = take(job, block, BLOCK - (at == 0 ? top % BLOCK : 0), at);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {

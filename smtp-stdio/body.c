@@ -1,6 +1,8 @@
 /* body.c -- see body.h. */
 #include "body.h"
 
+#include <string.h>
+
 void
 body_begin(struct body *body, bool normalize)
 {
@@ -50,36 +52,71 @@ is_lone_dot(const struct body *body, unsigned char octet)
 	       (body->at == BODY_DOT || (body->at == BODY_DOT_CR && !body->after_crlf));
 }
 
-size_t
-body_step(struct body *body, const unsigned char *in, size_t len, const unsigned char **piece,
-    size_t *count)
+/* Eight octets: one load, to a compiler. */
+static uint64_t
+word_at(const unsigned char *in)
 {
-	static const unsigned char dot = '.';
+	return (uint64_t)in[0] | (uint64_t)in[1] << 8 | (uint64_t)in[2] << 16 |
+	       (uint64_t)in[3] << 24 | (uint64_t)in[4] << 32 | (uint64_t)in[5] << 40 |
+	       (uint64_t)in[6] << 48 | (uint64_t)in[7] << 56;
+}
+
+/* An octet of the word is below `bound`, which is at most 128: the first that is borrows its top bit. */
+static bool
+has_below(uint64_t word, unsigned char bound)
+{
+	const uint64_t ones = UINT64_MAX / UINT8_MAX;
+
+	return ((word - ones * bound) & ~word & ones << 7) != 0;
+}
+
+static bool
+has(uint64_t word, unsigned char octet)
+{
+	return has_below(word ^ UINT64_MAX / UINT8_MAX * octet, 1);
+}
+
+/* The quick way through the inside of a line: move octets up to a CR or LF; returns how many. */
+static size_t
+move_inside(unsigned char *out, const unsigned char *in, size_t len)
+{
 	size_t at = 0;
 
-	*piece = in;
-	*count = 0;
+	for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+		uint64_t word = word_at(in + at);
+		if (has_below(word, '\r' + 1) && (has(word, '\r') || has(word, '\n')))
+			break; /* most words without them have no control octet at all */
+		memmove(out + at, in + at, sizeof word);
+	}
+	for (; at < len && in[at] != '\r' && in[at] != '\n'; at++)
+		out[at] = in[at];
+	return at;
+}
+
+size_t
+body_step(struct body *body, const unsigned char *in, size_t len, unsigned char *out, size_t *count)
+{
+	size_t at = 0, n = 0;
+
 	while (at < len && body->at != BODY_DONE) {
-		if (is_lone_dot(body, in[at])) { /* nothing is before it: its dot was a gap */
+		if (is_lone_dot(body, in[at])) { /* it had been held back */
 			body->at = body->at == BODY_DOT ? BODY_TEXT : BODY_CR;
-			*piece = &dot;
-			*count = 1;
-			break;
+			out[n++] = '.';
 		}
 		bool after_cr = body->at == BODY_CR;
-		bool part = step(body, in[at++]);
-		if (!part && *count > 0)
-			break; /* a gap: what follows is the next piece */
-		if (!part)
+		unsigned char octet = in[at++];
+		if (!step(body, octet))
 			continue;
-		if ((*count)++ == 0)
-			*piece = in + at - 1;
-		if (body->at == BODY_LINE)
+		out[n++] = octet;
+		if (body->at == BODY_LINE) {
 			body->octets += after_cr; /* the CR that was left out */
-		else                              /* the quick way through the inside of a line */
-			for (; at < len && in[at] != '\r' && in[at] != '\n'; at++)
-				++*count;
+			continue;
+		}
+		size_t inside = move_inside(out + n, in + at, len - at);
+		n += inside;
+		at += inside;
 	}
-	body->octets += *count;
+	body->octets += n;
+	*count = n;
 	return at;
 }

@@ -35,11 +35,12 @@ struct body {
 void body_begin(struct body *body, bool normalize);
 
 /*
- * Take octets up to the end of the text or of `len`; returns how many.  *piece and *count are the
- * next octets of the message: none, some of those that were taken, or a dot that had been held back
- * (then none may have been taken).  After a fault they mean nothing.
+ * Take octets up to the end of the text or of `len`; returns how many.  Those of the message are written
+ * to `out`, *count of them: as many as were taken at most, and a dot that had been held back before.
+ * `out` may lie before `in` in one buffer, with a place between them for the dot.  After a fault they
+ * mean nothing.
  */
-size_t body_step(struct body *body, const unsigned char *in, size_t len,
-    const unsigned char **piece, size_t *count);
+size_t body_step(
+    struct body *body, const unsigned char *in, size_t len, unsigned char *out, size_t *count);
 
 #endif

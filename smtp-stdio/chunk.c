@@ -54,34 +54,48 @@ run_header(struct chunk *chunk, const unsigned char *in, size_t len)
 	return at;
 }
 
-size_t
-chunk_step(struct chunk *chunk, const unsigned char *in, size_t len, const unsigned char **piece,
-    size_t *count)
+/* The same, whatever is read. */
+static size_t
+together(struct chunk *chunk, const unsigned char *in, size_t len)
 {
-	static const unsigned char cr = '\r';
-	size_t most = len < chunk->left ? len : (size_t)chunk->left;
-
-	*piece = in;
-	*count = 0;
-	if (chunk->cr && (most > 0 ? in[0] != '\n' : chunk->last && chunk->left == 0)) {
-		*piece = &cr; /* no LF has come: it is an octet of the message */
-		*count = 1;
-		chunk->line_start = false;
-		chunk->cr = false;
-		return 0;
-	}
-	if (most == 0)
-		return 0;
-	chunk->cr = false;
 	if (chunk->in_header)
-		*count = run_header(chunk, in, most);
-	else
-		*count = chunk->binary ? most : run(in, most);
-	size_t taken = *count;
-	if (taken < most && in[taken] == '\r' && !(chunk->binary && !chunk->in_header)) {
-		chunk->cr = true;
-		taken++;
+		return run_header(chunk, in, len);
+	return chunk->binary ? len : run(in, len);
+}
+
+/* The CR that was held back is an octet of the message: no LF has come. */
+static size_t
+give_cr(struct chunk *chunk, unsigned char *out)
+{
+	*out = '\r';
+	chunk->line_start = false;
+	chunk->cr = false;
+	return 1;
+}
+
+size_t
+chunk_step(
+    struct chunk *chunk, const unsigned char *in, size_t len, unsigned char *out, size_t *count)
+{
+	size_t most = len < chunk->left ? len : (size_t)chunk->left;
+	size_t at = 0, n = 0;
+
+	while (at < most) {
+		if (chunk->cr && in[at] != '\n')
+			n += give_cr(chunk, out + n);
+		chunk->cr = false;
+		size_t inside = together(chunk, in + at, most - at);
+		memmove(out + n, in + at, inside);
+		n += inside;
+		at += inside;
+		if (at < most && in[at] == '\r' && (!chunk->binary || chunk->in_header)) {
+			chunk->cr = true;
+			at++;
+		}
 	}
-	chunk->left -= taken;
-	return taken;
+	chunk->left -= at;
+	if (chunk->cr && chunk->last && chunk->left == 0)
+		n += give_cr(chunk, out + n);
+	*count = n;
+	return at;
 }

@@ -29,12 +29,12 @@ void chunk_begin(struct chunk *chunk, bool binary);
 void chunk_next(struct chunk *chunk, uint64_t octets, bool last);
 
 /*
- * Take octets up to the end of the chunk or of `len`; returns how many.  *piece and *count are the
- * next octets of the message: none, some of those that were taken, or a CR that had been held back
- * (then none may have been taken).
+ * Take octets up to the end of the chunk or of `len`; returns how many.  Those of the message are written
+ * to `out`, *count of them: as many as were taken at most, and a CR that had been held back before.
+ * `out` may lie before `in` in one buffer, with a place between them for the CR.
  */
-size_t chunk_step(struct chunk *chunk, const unsigned char *in, size_t len,
-    const unsigned char **piece, size_t *count);
+size_t chunk_step(
+    struct chunk *chunk, const unsigned char *in, size_t len, unsigned char *out, size_t *count);
 
 /* All octets of the chunk are taken, and a last one's have been given out. */
 bool chunk_done(const struct chunk *chunk);

@@ -2,10 +2,10 @@
  * session.c -- see session.h.  Runs as the session, in its jail; whatever it holds belongs to
  * whoever can break the code behind smtp_step.
  *
- * One buffer holds both what came from the client and what of it is the message: the pieces of a
- * message are moved together at its start, each to the left of where it was read, so that a packet
- * of up to BODY_MAX octets goes to the monitor by one write.  Between the two there is always room for
- * one octet that the engine has taken earlier and held back.
+ * One buffer holds both what came from the client and what of it is the message: the engine writes that
+ * together at its start, each octet to the left of where it was read, so that a packet of up to BODY_MAX
+ * octets goes to the monitor by one write.  Between the two there is always room for one octet that the
+ * engine has taken earlier and held back.
  */
 #include "session.h"
 
@@ -146,13 +146,6 @@ ask(struct session *s, const struct smtp_event *event)
 	smtp_answer(&s->smtp, &answer);
 }
 
-static void
-gather(struct session *s, const struct smtp_event *event)
-{
-	memmove(s->buffer + s->message, event->octets, event->len);
-	s->message += event->len;
-}
-
 /* All octets are taken.  Replies go out before anything is waited for (RFC 2920 3.2). */
 static void
 more(struct session *s)
@@ -195,7 +188,8 @@ session_run(const struct session_settings *settings)
 	if (settings->early)
 		smtp_hasty(&s->smtp);
 	for (;;) {
-		s->at += smtp_step(&s->smtp, s->buffer + s->at, s->until - s->at, &event);
+		s->at += smtp_step(
+		    &s->smtp, s->buffer + s->at, s->until - s->at, s->buffer + s->message, &event);
 		switch (event.what) {
 		case SMTP_WANT:
 			more(s);
@@ -210,7 +204,7 @@ session_run(const struct session_settings *settings)
 			ask(s, &event);
 			break;
 		case SMTP_PIECE:
-			gather(s, &event);
+			s->message += event.len;
 			break;
 		case SMTP_CLOSE:
 			send_replies(s);

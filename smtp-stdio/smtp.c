@@ -106,12 +106,12 @@ answer_each(struct smtp *s)
 }
 
 static void
-give_piece(struct smtp *s, const unsigned char *piece, size_t count, struct smtp_event *event)
+give_piece(struct smtp *s, const unsigned char *out, size_t count, struct smtp_event *event)
 {
 	if (count == 0)
 		return;
-	header_step(&s->header, piece, count);
-	*event = (struct smtp_event){.what = SMTP_PIECE, .octets = piece, .len = count};
+	header_step(&s->header, out, count);
+	*event = (struct smtp_event){.what = SMTP_PIECE, .octets = out, .len = count};
 }
 
 /*
@@ -169,23 +169,23 @@ before_note(uint64_t taken)
 
 /* Sets the event if there is a piece of the message. */
 static size_t
-take_body(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
+take_body(struct smtp *s, const unsigned char *in, size_t len, unsigned char *out,
+    struct smtp_event *event)
 {
 	uint64_t left = s->settings->octets_limit - s->octets;
 	uint64_t most = left < before_note(s->octets) ? left : before_note(s->octets);
-	const unsigned char *piece;
 	size_t count;
 
 	if (left == 0) {
 		events_give_up(s, REPLY_OCTETS_MANY, NOTE_OCTETS);
 		return 0;
 	}
-	size_t taken = body_step(&s->body, in, len < most ? len : (size_t)most, &piece, &count);
+	size_t taken = body_step(&s->body, in, len < most ? len : (size_t)most, out, &count);
 	s->octets += taken;
 	/* A message that will be refused is read to its end, and not kept. */
 	bool large = s->body.octets > s->settings->size_limit;
 	if (!s->body.bare && !large)
-		give_piece(s, piece, count, event);
+		give_piece(s, out, count, event);
 	else if (taken > 0)
 		note_refused(s, s->octets);
 	if (s->body.at == BODY_DONE)
@@ -196,16 +196,16 @@ take_body(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event
 }
 
 static size_t
-take_chunk(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
+take_chunk(struct smtp *s, const unsigned char *in, size_t len, unsigned char *out,
+    struct smtp_event *event)
 {
 	bool refused = s->refusal != REPLY_NONE;
 	uint64_t most = refused ? before_note(s->swallowed) : len;
-	const unsigned char *piece;
 	size_t count;
 
-	size_t taken = chunk_step(&s->chunk, in, len < most ? len : (size_t)most, &piece, &count);
+	size_t taken = chunk_step(&s->chunk, in, len < most ? len : (size_t)most, out, &count);
 	if (!refused)
-		give_piece(s, piece, count, event);
+		give_piece(s, out, count, event);
 	else if (taken > 0)
 		note_refused(s, s->swallowed += taken);
 	if (!chunk_done(&s->chunk))
@@ -263,7 +263,8 @@ smtp_hasty(struct smtp *s)
 }
 
 size_t
-smtp_step(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event *event)
+smtp_step(struct smtp *s, const unsigned char *in, size_t len, unsigned char *out,
+    struct smtp_event *event)
 {
 	size_t taken = 0;
 
@@ -280,12 +281,12 @@ smtp_step(struct smtp *s, const unsigned char *in, size_t len, struct smtp_event
 		case SMTP_BODY:
 			if (left == 0)
 				return taken;
-			taken += take_body(s, rest, left, event);
+			taken += take_body(s, rest, left, out, event);
 			break;
 		case SMTP_CHUNK:
 			if (left == 0 && s->chunk.left > 0)
 				return taken;
-			taken += take_chunk(s, rest, left, event);
+			taken += take_chunk(s, rest, left, out, event);
 			break;
 		case SMTP_EACH:
 			answer_each(s);

@@ -59,8 +59,7 @@ enum smtp_what {
 	SMTP_REPLY, /* send octets to the client; if `now`, before anything else is read */
 	SMTP_TELL,  /* send the request to the monitor, which says nothing */
 	SMTP_ASK,   /* send the request, then hand the answer to smtp_answer */
-	SMTP_PIECE, /* the next octets of the message: in the input of this call, or one octet that
-		       was held back, of an earlier call's */
+	SMTP_PIECE, /* the next octets of the message: at this call's `out` */
 	SMTP_CLOSE, /* the conversation is over */
 };
 
@@ -131,9 +130,12 @@ void smtp_begin(struct smtp *smtp, const struct smtp_settings *settings);
 /*
  * Take octets that the client sent, none or some of them, and set one event.  Returns how many were
  * taken.  Called again with the rest, until the event is SMTP_WANT (then all are taken), SMTP_ASK
- * or SMTP_CLOSE; never while a question is open.
+ * or SMTP_CLOSE; never while a question is open.  `out` has room for `len` octets and one that was held
+ * back.  It may lie before `in` in one buffer: what of it is given away stays, and a place between the
+ * two, where there was one at first, is there whenever an octet is held back.
  */
-size_t smtp_step(struct smtp *smtp, const unsigned char *in, size_t len, struct smtp_event *event);
+size_t smtp_step(struct smtp *smtp, const unsigned char *in, size_t len, unsigned char *out,
+    struct smtp_event *event);
 
 /* The answer to the last SMTP_ASK. */
 void smtp_answer(struct smtp *smtp, const struct answer *answer);

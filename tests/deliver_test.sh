@@ -497,6 +497,15 @@ testCutsAroundBlockBoundariesGiveTheSame() {
 	for file in read/*; do assertOctets message "$file"; done
 }
 
+# A page that is written in two parts is looked up twice.
+testLargeMessageIsWrittenInWholeBlocks() {
+	{ printf 'A: b\n\n'; head -c 200000 /dev/zero; } >message
+	made M
+	owner strace -f -o trace -e trace=write "$BIN/deliver" -f s@x -r a@b M/ <message
+	assertEquals "65536 65536 65536 $(($(stat -c %s M/new/*) - 3 * 65536))" \
+		"$(sed -n 's/.*write(.* = \([0-9]*\)$/\1/p' trace | xargs)"
+}
+
 # ---- mbox -----------------------------------------------------------------------------------------
 
 testMboxHasAPostmarkAndEndsInAnEmptyLine() {

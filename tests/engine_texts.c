@@ -9,6 +9,7 @@
 
 enum {
 	SHORT = 8,      /* octets of a text after DATA */
+	LINE = 17,      /* of a line: two words that are looked at as such, and one more */
 	TAIL = 6,       /* a true end, and one octet that is not of the message */
 	CHUNKS_MOST = 6 /* octets of a text in chunks */
 };
@@ -30,41 +31,29 @@ show(const unsigned char *in, size_t len)
 		printf("%02x ", in[i]);
 }
 
-/* A piece is of the octets that were taken, or one that was held back. */
-static bool
-is_piece(const unsigned char *in, size_t taken, const unsigned char *piece, size_t count, char held)
-{
-	if (count == 0 || (piece >= in && piece + count <= in + taken))
-		return true;
-	return count == 1 && piece[0] == (unsigned char)held;
-}
-
 /* ---- after DATA ---------------------------------------------------------------------------- */
 
-/* body_step on `in`, cut at two places, against the statement. */
+/* body_step on `in`, cut at two places, against the statement: in place, one octet to the left. */
 static const char *
 body_cut(const unsigned char *in, size_t len, bool normalize, const size_t stops[3],
     const struct message *m, const unsigned char *content)
 {
-	unsigned char got[SHORT + TAIL];
-	const unsigned char *piece;
+	unsigned char got[1 + LINE + TAIL], *text = got + 1;
 	struct body body;
 	size_t at = 0, count = 0, n;
-	unsigned idle = 0;
 
+	memcpy(text, in, len);
 	body_begin(&body, normalize);
 	for (size_t i = 0; i < 3; i++)
 		while (at < stops[i] && body.at != BODY_DONE) {
-			size_t taken = body_step(&body, in + at, stops[i] - at, &piece, &n);
-			idle = taken > 0 ? 0 : idle + 1;
-			if (idle > 1 || taken > stops[i] - at)
+			size_t taken = body_step(&body, text + at, stops[i] - at, got + count, &n);
+			if (taken == 0 || taken > stops[i] - at)
 				return "body: takes nothing, or more than there is";
-			if (!body.bare && !is_piece(in + at, taken, piece, n, '.'))
-				return "body: a piece from elsewhere";
-			if (!body.bare && count + n <= len)
-				memcpy(got + count, piece, n);
-			count += body.bare ? 0 : n;
 			at += taken;
+			count += body.bare ? 0 : n;
+			bool held = body.at == BODY_DOT || body.at == BODY_DOT_CR;
+			if (count + held > at || memcmp(text + at, in + at, len - at) != 0)
+				return "body: writes over what is not taken";
 		}
 	if (body.at != BODY_DONE || at != m->end)
 		return "body: another end";
@@ -75,10 +64,11 @@ body_cut(const unsigned char *in, size_t len, bool normalize, const size_t stops
 	return m->bare || body.octets == m->wire ? NULL : "body: counts other octets";
 }
 
+/* A text, with an end behind it, cut in every two of the first `places`. */
 static bool
-body_text(const unsigned char *text, size_t len, bool normalize)
+body_text(const unsigned char *text, size_t len, bool normalize, size_t places)
 {
-	unsigned char in[SHORT + TAIL], content[SHORT + TAIL];
+	unsigned char in[LINE + TAIL], content[LINE + TAIL];
 	struct message m;
 
 	memcpy(in, text, len);
@@ -86,8 +76,8 @@ body_text(const unsigned char *text, size_t len, bool normalize)
 	len += TAIL;
 	if (!oracle_message(in, len, normalize, content, &m))
 		return false;
-	for (size_t one = 0; one < len; one++)
-		for (size_t two = one; two < len; two++) {
+	for (size_t one = 0; one < places; one++)
+		for (size_t two = one; two < places; two++) {
 			runs++;
 			const char *wrong = body_cut(
 			    in, len, normalize, (const size_t[3]){one, two, len}, &m, content);
@@ -100,20 +90,40 @@ body_text(const unsigned char *text, size_t len, bool normalize)
 	return true;
 }
 
+/* Each octet at each place of a line that else has one octet, of those that are near to CR and LF, by a
+   bit or by one, and at the bounds. */
+static unsigned long
+body_lines(unsigned long *lines)
+{
+	static const unsigned char others[] = {
+	    0, '\t', '\n', 0x0b, 0x0c, '\r', 0x0e, '.', 0x7f, 0x80, '\n' | 0x80, '\r' | 0x80, 0xff};
+	unsigned char text[LINE];
+	unsigned long failed = 0;
+
+	for (unsigned n = 0; n < sizeof others * LINE * 256 * 2; n++) {
+		memset(text, others[n / 2 / 256 / LINE], LINE);
+		text[n / 2 / 256 % LINE] = (unsigned char)(n / 2);
+		++*lines;
+		failed += !body_text(text, LINE, n & 1, 2);
+	}
+	return failed;
+}
+
 int
 body(void)
 {
 	unsigned char text[SHORT];
-	unsigned long failed = 0, texts = 0;
+	unsigned long failed = 0, texts = 0, lines = 0;
 
 	for (size_t len = 0; len <= SHORT; len++)
 		for (unsigned n = 0; n < 2U << 2 * len; n++) {
 			spell(text, len, n >> 1);
 			texts++;
-			if (!body_text(text, len, n & 1) && ++failed == 10)
+			if (!body_text(text, len, n & 1, len + TAIL) && ++failed == 10)
 				return 1;
 		}
-	printf("%lu texts, %lu runs, %lu wrong\n", texts, runs, failed);
+	failed += body_lines(&lines);
+	printf("%lu texts, %lu lines, %lu runs, %lu wrong\n", texts, lines, runs, failed);
 	return failed > 0;
 }
 
@@ -170,11 +180,11 @@ static const char *
 chunks_cut(const struct cut_up *c, bool binary, const size_t stops[3], const unsigned char *content,
     size_t len)
 {
-	unsigned char got[2 * CHUNKS_MOST];
-	const unsigned char *piece;
+	unsigned char got[1 + sizeof c->stream], *stream = got + 1;
 	struct chunk chunk;
 	size_t at = 0, count = 0, n;
 
+	memcpy(stream, c->stream, sizeof c->stream);
 	chunk_begin(&chunk, binary);
 	for (size_t i = 0; i < c->count; i++) {
 		size_t end = at + c->sizes[i];
@@ -182,16 +192,15 @@ chunks_cut(const struct cut_up *c, bool binary, const size_t stops[3], const uns
 		chunk_next(&chunk, c->sizes[i], i + 1 == c->count);
 		do { /* even of a chunk without octets, as the engine does */
 			size_t left = at < end ? stop_after(stops, at) - at : 0;
-			size_t taken = chunk_step(&chunk, c->stream + at, left, &piece, &n);
+			size_t taken = chunk_step(&chunk, stream + at, left, got + count, &n);
 			idle = taken > 0 ? 0 : idle + 1;
 			if (idle > 1 || taken > end - at)
 				return "chunks: takes nothing, or more than the chunk";
-			if (!is_piece(c->stream + at, taken, piece, n, '\r') ||
-			    count + n > sizeof got)
-				return "chunks: a piece from elsewhere";
-			memcpy(got + count, piece, n);
-			count += n;
 			at += taken;
+			count += n;
+			if (count + chunk.cr > at ||
+			    memcmp(stream + at, c->stream + at, c->len - at) != 0)
+				return "chunks: writes over what is not taken";
 		} while (!chunk_done(&chunk));
 		if (at != end)
 			return "chunks: another end";

@@ -61,7 +61,7 @@ testAPlantedFaultIsFoundByEachTarget() {
 testAFaultInChunksOrCharactersIsFoundToo() {
 	local pids=() name
 	copy chunk
-	plant chunk smtp-stdio/chunk.c 's/chunk->cr = true;/chunk->cr = taken + 1 < most;/'
+	plant chunk smtp-stdio/chunk.c 's/chunk->cr = true;/chunk->cr = at + 1 < most;/'
 	copy utf8
 	plant utf8 smtp-stdio/utf8.c 's/{0xed, 0xed, 3, 0x80, 0x9f}/{0xed, 0xed, 3, 0x80, 0xbf}/'
 	"$T/chunk/tests/fuzz" -l 10 smtp >"$T/chunk.said" 2>&1 &

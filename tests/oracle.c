@@ -73,7 +73,7 @@ struct run {
 	const struct scene *scene;
 	struct grammar grammar;
 	unsigned asked, alone;
-	unsigned char *memory; /* of just the input's size */
+	unsigned char *memory; /* of just the input's size, and a place before it */
 	size_t memory_len;
 	bool message; /* a message has been begun, and none of it is in a record */
 };
@@ -157,13 +157,12 @@ put_down(struct run *r, const struct smtp_event *event)
 	return grammar_answer(&r->grammar, event->letter, &answer);
 }
 
-/* A piece is of the input, or the octet that was held back: a CR or a dot. */
+/* A piece is where it was asked for, and over nothing that is still to be taken. */
 static bool
-inside(const unsigned char *in, size_t taken, const struct smtp_event *event)
+in_place(const unsigned char *out, const unsigned char *rest, const struct smtp_event *event)
 {
 	return event->what != SMTP_PIECE ||
-	       (event->octets >= in && event->octets + event->len <= in + taken) ||
-	       (event->len == 1 && (event->octets[0] == '\r' || event->octets[0] == '.'));
+	       (event->octets == out && event->octets + event->len <= rest);
 }
 
 /* The client did not wait for this reply. */
@@ -177,17 +176,18 @@ hurry(struct run *r, const struct smtp_event *event)
 		smtp_hasty(&r->smtp);
 }
 
-/* Feed octets until all are taken. */
+/* Feed octets until all are taken; of the message they are moved together, one place to the left. */
 static const char *
-feed(struct run *r, const unsigned char *in, size_t len)
+feed(struct run *r, unsigned char *in, size_t len)
 {
 	struct smtp_event event = {.what = SMTP_REPLY};
+	unsigned char *out = in - 1;
 	size_t at = 0;
 	unsigned idle = 0;
 
 	while (event.what != SMTP_WANT && event.what != SMTP_CLOSE) {
-		size_t taken = smtp_step(&r->smtp, in + at, len - at, &event);
-		if (taken > len - at || !inside(in + at, taken, &event))
+		size_t taken = smtp_step(&r->smtp, in + at, len - at, out, &event);
+		if (taken > len - at || !in_place(out, in + at + taken, &event))
 			return "run: took more than there was";
 		idle = taken > 0 || event.what == SMTP_ASK ? 0 : idle + 1;
 		if (idle > 8 + r->scene->settings.recipient_limit)
@@ -200,6 +200,7 @@ feed(struct run *r, const unsigned char *in, size_t len)
 			wrong = put_down(r, &event);
 		if (wrong != NULL)
 			return wrong;
+		out += event.what == SMTP_PIECE ? event.len : 0;
 		hurry(r, &event);
 	}
 	return NULL;
@@ -251,8 +252,8 @@ oracle_run(struct trace *trace, const struct scene *scene, const unsigned char *
 	r.scene = scene;
 	r.asked = r.alone = 0;
 	r.message = false;
-	r.memory_len = len;
-	r.memory = malloc(len > 0 ? len : 1);
+	r.memory_len = len + 1;
+	r.memory = malloc(r.memory_len);
 	if (r.memory == NULL)
 		abort();
 	grammar_begin(&r.grammar, &scene->settings);
