@@ -54,6 +54,15 @@ testTheCodeOfSmtpStdioIsAtMost128KiB() {
 	assertTrue "$size octets" "[ $size -gt 10000 -a $size -le 131072 ]"
 }
 
+# Two pages, which a start pays for; the first of the others is main.c's (sandbox/large.h).
+testTheSmallVariablesOfSmtpStdioAreTwoPages() {
+	local begin first
+	begin=$((0x$(objdump -h "$BIN/smtp-stdio" | awk '$2 == ".data.rel.ro" { print $4 }')))
+	first=$((0x$(nm "$BIN/smtp-stdio" | awk '$3 ~ /^hostname/ { print $1 }')))
+	assertEquals "they begin a page" 0 $((begin % 4096))
+	assertTrue "$((first - begin)) octets" "[ $((first - begin)) -gt 4096 -a $((first - begin)) -le 8192 ]"
+}
+
 # file: what it may include of ours, as one extended regular expression; nothing means nothing.  Where a variable
 # lies (large.h), each may say.
 layers() {
