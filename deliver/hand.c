@@ -66,6 +66,7 @@ hand_next(int fd, char packet[NEXT_MAX], int *message)
 	    .msg_controllen = sizeof control};
 	ssize_t n = -1;
 
+	packet[0] = 0;
 	for (int tries = WORD_TRIES; tries > 0 && (n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0;)
 		tries -= errno != EINTR;
 	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;

@@ -285,6 +285,7 @@ is_exempt(void)
 
 	if (client == NULL || recipient == NULL)
 		cannot("CLIENT_ADDRESS or ORIGINAL_RECIPIENT is not set");
+	/* cppcheck-suppress nullPointerRedundantCheck ; cannot() does not return */
 	if (strcmp(client, "local") == 0 || strcasecmp(recipient, "postmaster") == 0)
 		return true;
 	if (inet_pton(AF_INET, client, &address) != 1 && inet_pton(AF_INET6, client, &address) != 1)

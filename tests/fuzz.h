@@ -10,15 +10,16 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-/* End loudly, as a fuzzer wants it, where that does not hold. */
-static inline void
-demand(bool holds, const char *what)
+/* End loudly, as a fuzzer wants it. */
+static inline _Noreturn void
+refuse_to_go_on(const char *what)
 {
-	if (holds)
-		return;
 	(void)fprintf(stderr, "%s\n", what);
 	abort();
 }
+
+/* Where that does not hold.  A macro, so that who reads it without running it sees what holds behind it. */
+#define demand(holds, what) ((holds) ? (void)0 : refuse_to_go_on(what))
 
 /* What is left of an input: octets that choose, lines that are texts, and the rest. */
 struct input {

@@ -136,8 +136,9 @@ check_variables(const struct facts *f)
 		   (home == NULL || strncmp(home, f->home, PATH_OCTETS) == 0),
 	    "environment: another home");
 	count += home != NULL;
-	demand(strcmp(find(&e, "PATH"), "/usr/local/bin:/usr/bin:/bin") == 0 &&
-		   strcmp(find(&e, "SHELL"), "/bin/sh") == 0,
+	const char *path = find(&e, "PATH"), *shell = find(&e, "SHELL");
+	demand(path != NULL && strcmp(path, "/usr/local/bin:/usr/bin:/bin") == 0 && shell != NULL &&
+		   strcmp(shell, "/bin/sh") == 0,
 	    "environment: another shell");
 	while (count > 0)
 		demand(e.variables[--count] != NULL, "environment: too few variables");

@@ -155,6 +155,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	text[in.len] = 0;
 
 	char *line = strdup(text);
+	demand(line != NULL, "identity: no memory");
 	line[strcspn(line, "\n")] = 0;
 	enum identity_found found = understand(line, name, &want);
 	found = found == IDENTITY_NONE ? IDENTITY_UNKNOWN : found;

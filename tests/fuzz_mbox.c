@@ -90,7 +90,7 @@ unquote(struct text entry, unsigned char *out)
 static size_t
 check_postmark(struct text t, const char *sender, time_t begin)
 {
-	char want[ADDRESS_MAX + 16], line[ADDRESS_MAX + 64];
+	char want[ADDRESS_MAX + 16] = "", line[ADDRESS_MAX + 64];
 	struct tm tm = {0};
 	size_t n = line_of(t), word = 0;
 

@@ -63,6 +63,6 @@ lockstep(int fd, const char *dialogue, const char *replies)
 	(void)shutdown(fd, SHUT_WR);
 	while (hear(from, to) != 0)
 		continue;
-	if (fclose(to) != 0)
+	if (fclose(in) != 0 || fclose(to) != 0)
 		err(1, "%s", replies);
 }
