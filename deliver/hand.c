@@ -55,7 +55,7 @@ hand_was_called_off(int fd)
 	return ppoll(&pollfd, 1, &at_once, NULL) != 0;
 }
 
-size_t
+ssize_t
 hand_next(int fd, char packet[NEXT_MAX], int *message)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof *message)];
@@ -69,11 +69,13 @@ hand_next(int fd, char packet[NEXT_MAX], int *message)
 	packet[0] = 0;
 	for (int tries = WORD_TRIES; tries > 0 && (n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC)) < 0;)
 		tries -= errno != EINTR;
+	if (n == 0 || (n < 0 && errno == ECONNRESET)) /* it went, and did not read our last word */
+		return 0;
 	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	if (c == NULL || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof *message) ||
 	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || packet[0] != HEAR_NEXT ||
 	    packet[n - 1] != 0)
-		return 0;
+		return -1;
 	memcpy(message, CMSG_DATA(c), sizeof *message);
-	return (size_t)n;
+	return n;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "limits.h"
 
@@ -47,8 +48,9 @@ bool hand_was_called_off(int fd);
 
 /*
  * Wait for the next message: a packet of up to NEXT_MAX octets, which begins with HEAR_NEXT and ends with
- * a NUL, and with it a descriptor.  Its length, or 0 if none comes, or what comes is not one.
+ * a NUL, and with it a descriptor.  Its length; 0 at the end of the connection; -1 if what comes is not
+ * one, or cannot be taken.
  */
-size_t hand_next(int fd, char packet[NEXT_MAX], int *message);
+ssize_t hand_next(int fd, char packet[NEXT_MAX], int *message);
 
 #endif

@@ -445,11 +445,13 @@ next(struct job *job)
 	static LARGE char packet[NEXT_MAX];
 
 	(void)close(job->message); /* read only */
-	size_t len = hand_next(job->hand, packet, &job->message);
+	ssize_t len = hand_next(job->hand, packet, &job->message);
+	if (len < 0)
+		die(EX_TEMPFAIL, "-c: what came is no message");
 	if (len == 0)
 		return false;
 	job->next = true;
-	options_next(job, packet + 1, len - 1);
+	options_next(job, packet + 1, (size_t)len - 1);
 	mailbox_next(&job->boxes[0], job->unique);
 	return true;
 }

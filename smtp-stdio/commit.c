@@ -353,10 +353,8 @@ commit_waits_until(void)
 void
 commit_dismiss(void)
 {
-	struct answer answer; /* it has said what there was to say */
-
 	if (is_waiting)
-		spawn_end(&waiting.helper, clock_now() + HELPER_GRACE * 1000, &answer);
+		spawn_dismiss(&waiting.helper);
 	is_waiting = false;
 }
 
@@ -383,7 +381,8 @@ waits_for(const struct place *place)
 	       strcmp(waiting.folder, users_folder(place)) == 0;
 }
 
-/* Give the message to a helper that waits for one; false if there is none for this mailbox. */
+/* Give the message to a helper that waits for one; false if there is none for this mailbox, and then
+   none at all. */
 static bool
 hand_on(const struct job *job, struct copy *copy)
 {
@@ -421,7 +420,11 @@ deliver_alone(struct job *job, struct answer *answer)
 		answer_set(answer, VERDICT_YES, "");
 		return;
 	}
-	if (copy->helper.killed)
+	/* An mbox's guard that had to end its writer's work says nothing. */
+	bool mute = answer->verdict == VERDICT_YES && place_is_maildir(copy->places[0]);
+	if (mute)
+		answer_set(answer, VERDICT_LATER, delivery_failed);
+	if (mute || copy->helper.killed)
 		take_back(job, copy, clock_now() + HELPER_GRACE * 1000);
 	report(job, copy, answer);
 }

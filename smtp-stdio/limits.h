@@ -84,8 +84,9 @@ enum {
 	RECIPIENTS_MOST = 1000, /* Postfix's smtpd_recipient_limit */
 	COMMAND_DEFAULT = 300,  /* s; RFC 5321 4.5.3.2.7 */
 	SESSION_DEFAULT = 3600, /* s in all; long enough for SizeLimit at 10 kB/s */
-	DELIVER_MOST = 540, /* s; with KEEP_LIMIT and HELPER_GRACE less than the 600 that a client
-				 waits: RFC 5321 4.5.3.2.6 */
+	DELIVER_MOST =
+	    540, /* s; with KEEP_LIMIT and HELPER_GRACE, and that again for a deliver that
+			       waited, less than the 600 that a client waits: RFC 5321 4.5.3.2.6 */
 	DELIVER_DEFAULT = 300, /* s; half of what a client waits: RFC 5321 4.5.3.2.6 */
 	GREET_DEFAULT = 0,     /* s; Exim's smtp_enforce_sync looks without waiting */
 	GREET_LEAST = 0,
@@ -137,8 +138,8 @@ enum {
 	FILTER_SIZE_LEAST = 1024,
 	FILTER_ROOM = 1048576, /* octets that filters may add to SizeLimit: fields, a report */
 	CHECK_DEFAULT = 100,   /* s; Postfix's smtpd_policy_service_timeout */
-	CHECK_MOST = RCPT_WAIT - NSS_LIMIT - QUOTA_LIMIT - 6 * HELPER_GRACE, /* s; each of the three
-			     may take that twice longer to end */
+	CHECK_MOST = RCPT_WAIT - NSS_LIMIT - QUOTA_LIMIT - 7 * HELPER_GRACE, /* s; each of the three
+			     may take that twice longer to end, and a deliver that waited once */
 
 	/* check-policy. */
 	POLICY_DEFAULT = 100, /* -t, s; Postfix's smtpd_policy_service_timeout */
@@ -150,7 +151,7 @@ enum {
 
 	/* Options of smtp-listen: default, least, most. */
 	SESSIONS_DEFAULT = 100, /* -c; MaxConnections in units/ */
-	SESSIONS_MOST = 10000,  /* with two processes each below 32,768, the kernel's pid_max */
+	SESSIONS_MOST = 10000,  /* with three processes each below 32,768, the kernel's pid_max */
 	SOURCE_DEFAULT = 20,    /* -s; Postfix's default_destination_concurrency_limit is what one
 				   sender opens */
 	SECOND_DEFAULT = 500,   /* -r; half of what keeps a processor busy */

@@ -271,6 +271,7 @@ wait_packet(struct monitor *m, const sigset_t *mask)
 			return false;
 		if (errno == EINTR)
 			continue;
+		commit_dismiss();
 		if (left == 0 && !helper)
 			return false;
 		(void)poll(NULL, 0, 1); /* what the system lacks it soon has again */

@@ -420,7 +420,17 @@ spawn_next(struct helper *helper, const char *packet, size_t len, int message)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof message);
 	memcpy(CMSG_DATA(c), &message, sizeof message);
-	return sendmsg(helper->hand, &msg, MSG_NOSIGNAL) >= 0;
+	return sendmsg(helper->hand, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
+void
+spawn_dismiss(struct helper *helper)
+{
+	struct answer answer; /* it has said what there was to say */
+
+	hang_up(helper);
+	kill_group(helper, SIGKILL);
+	conclude(helper, await(helper, NULL, clock_now() + HELPER_GRACE * 1000), &answer);
 }
 
 const char *

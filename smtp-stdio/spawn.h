@@ -41,7 +41,7 @@ struct spawn_order {
 	bool rest;             /* at its end, end what it started and left behind */
 	bool handshake;
 	char word;   /* said by it before the helper begins; 0: none */
-	bool gentle; /* deliver: it undoes its work when it is hung up on, and is never killed */
+	bool gentle; /* deliver: it undoes its work when it is hung up on, and is not killed at it */
 };
 
 /* Start a helper.  False with errno if it could not be started. */
@@ -79,8 +79,11 @@ void spawn_end(struct helper *helper, int64_t deadline, struct answer *answer);
 char spawn_last_word(struct helper *helper, int whom, int64_t *deadline);
 
 /* Give another message to a helper that has said that it waits: a packet, and with it a descriptor.  False
-   if it is gone. */
+   if it is gone, or does not read. */
 bool spawn_next(struct helper *helper, const char *packet, size_t len, int message);
+
+/* End a helper that waits for one: at once, whatever it does, for it holds nothing that could be lost. */
+void spawn_dismiss(struct helper *helper);
 
 /* All that it said, its lines joined by slashes. */
 const char *spawn_said(const struct helper *helper, char text[HELPER_SAYS_MAX + 1]);

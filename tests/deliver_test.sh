@@ -947,11 +947,14 @@ testNextMessageThatFails() {
 
 testWhatIsNoNextMessageEndsIt() {
 	local text
-	# no name, none that is one, no sender, a control character, no message, another word
-	for text in next:n next:n/s next:n.u/s next:nu1 "next:nu1/$(printf 's\001x')" bare:nu1/s next:cu1/s next: say:c; do
-		hand "alone hear $text hear look" 'hear w;hear -;look M 0+1 box 53 lock 0' -n u0 M/
+	# no name, none that is one, no sender, a control character: as on the command line
+	for text in next:n next:n/s next:n.u/s next:nu1 "next:nu1/$(printf 's\001x')"; do
+		hand "alone hear $text hear end look" 'hear w;hear -;end 64;look M 0+1 box 53 lock 0' -n u0 M/
 	done
-	hand "alone hear next:nu1/s/$(printf 'r%.0s' {1..4090}) hear look" 'hear w;hear -;look M 0+1 box 53 lock 0' -n u0 M/
+	# no message, another word, no end, too long
+	for text in bare:nu1/s next:cu1/s next: say:c "next:nu1/s/$(printf 'r%.0s' {1..4090})"; do
+		hand "alone hear $text hear end look" 'hear w;hear -;end 75;look M 0+1 box 53 lock 0' -n u0 M/
+	done
 }
 
 testWrongWordUndoesEverything() {

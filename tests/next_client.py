@@ -12,6 +12,7 @@ STEPS, separated by blanks, each printed with what it gave:
   at-work        wait until the monitor waits for one of them; as root
   kill-first     SIGKILL to the one that was started first
   stopped        wait until all of them are
+  no-room        none of them may have another descriptor
   kill-session   SIGKILL to the session
   meanwhile      run $MEANWHILE
   quit           QUIT, and the exit status
@@ -79,6 +80,14 @@ class Client:
             time.sleep(0.005)
         return ""
 
+    @staticmethod
+    def take_room(pid):
+        """As whose it is: root may not have the right."""
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            uid = int(next(line for line in file if line.startswith("Uid:")).split()[1])
+        whose = {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
+        subprocess.run(["prlimit", "--pid", str(pid), "--nofile=0:0"], check=True, **whose)
+
     def at_work(self):
         with open(f"/proc/{self.server.child.pid}/syscall", encoding="ascii") as file:
             call = file.read().split()
@@ -110,6 +119,9 @@ class Client:
             return self.until(lambda: all(state(pid) == "T" for pid in self.delivers()))
         elif verb == "kill-first":
             os.kill(min(self.delivers()), signal.SIGKILL)
+        elif verb == "no-room":
+            for pid in self.delivers():
+                self.take_room(pid)
         elif verb == "at-work":
             return self.until(self.at_work)
         elif verb == "run":

@@ -24,7 +24,7 @@ says() {
 	local steps=$1 want=$2
 	shift 2
 	assertEquals "$steps" "$want" "$(cd "$T" && python3 next_client.py "$steps" "$BIN/smtp-stdio" -C /dev/null \
-		-o 'Hostname mx.test' -o "DeliverPath $BIN/deliver" -o "Users $T/users/%u" -o "Mailbox ${MAILBOX:-M/}" \
+		-o 'Hostname mx.test' -o "DeliverPath ${DELIVER:-$BIN/deliver}" -o "Users $T/users/%u" -o "Mailbox ${MAILBOX:-M/}" \
 		-o 'Postmaster alice' "$@" 2>"$T/log" | paste -sd ';')"
 }
 
@@ -94,6 +94,28 @@ testKilledAtWorkMeansLaterAndTheNextIsDelivered() {
 	says 'to:alice stop stopped begin:alice at-work kill reply to:alice quit' \
 		'to:alice 250;stop;stopped;begin:alice;at-work;kill;reply 451;to:alice 250;quit 0'
 	holds alice/M '1 3'
+}
+
+# What it cannot take in it has not taken.
+testAMessageThatDoesNotReachItMeansLater() {
+	says 'to:alice no-room to:alice who to:alice quit' 'to:alice 250;no-room;to:alice 451;who -;to:alice 250;quit 0'
+	holds alice/M '1 3'
+}
+
+# Nobody waits for one that is stopped, or reads nothing: neither another mailbox's message nor the end.
+testStoppedWhileItWaitsHoldsUpNobody() {
+	local begin=$SECONDS
+	says 'to:alice stop stopped to:bob stop stopped quit' 'to:alice 250;stop;stopped;to:bob 250;stop;stopped;quit 0' \
+		-o 'DeliverTimeout 2'
+	assertTrue "took $((SECONDS - begin)) s" "[ $((SECONDS - begin)) -lt 4 ]"
+}
+
+testOneThatNeverReadsIsReplaced() {
+	mkdir -p "$T/taken-over"
+	printf '%s\n' '#!/usr/bin/python3' 'import os, signal' 'for _ in range(1000): os.write(3, b"w")' 'signal.pause()' \
+		>"$T/taken-over/deliver"
+	chmod 755 "$T/taken-over/deliver"
+	DELIVER=$T/taken-over/deliver says 'to:alice to-other:alice quit' 'to:alice 250;to-other:alice 250;quit 0'
 }
 
 testStoppedAtWorkIsLateAndTakesNothing() {
