@@ -122,6 +122,7 @@ enum {
 	    2, /* s from the start of a deliver in which it takes other messages; Postfix's
 			    smtp_connection_cache_time_limit */
 	EXEC_LIMIT = 10,           /* s from vfork to exec, which take 0.1 ms */
+	WORD_TRIES = 2,            /* at a helper's word; an error is the system's, not a no */
 	RCPT_WAIT = 300,           /* s that a client waits for RCPT's reply: RFC 5321 4.5.3.2.3 */
 	NSS_LIMIT = RCPT_WAIT / 5, /* s for getent, about all names of an address */
 	QUOTA_LIMIT = NSS_LIMIT,   /* s for the quotas of all its mailboxes */

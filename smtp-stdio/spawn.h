@@ -40,8 +40,9 @@ struct spawn_order {
 	int output;            /* its standard output; -1: that is what it says, like its errors */
 	bool rest;             /* at its end, end what it started and left behind */
 	bool handshake;
-	char word;   /* said by it before the helper begins; 0: none */
-	bool gentle; /* deliver: it undoes its work when it is hung up on, and is not killed at it */
+	char word; /* said by it before the helper begins; 0: none */
+	bool
+	    gentle; /* deliver: it undoes its work when it is hung up on, and is not killed at it */
 };
 
 /* Start a helper.  False with errno if it could not be started. */

@@ -548,11 +548,13 @@ testSeveralFiltersAndChecksStandInTheirOrder() {
 }
 
 testDeliverPathIsWhatDelivers() {
+	printf '%s\n' '#!/bin/sh' "$T/mda/run \"\$@\" && printf d >&3" >"$T/mda/deliver"
+	chmod 755 "$T/mda/deliver"
 	# It is told of CreateMailbox by -m, of Landlock by -L.
-	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/deliver" \
 		-o "Mailbox $BOX/in/" -o "Landlock require" >heard 2>log
 	assertEquals "<-L> <-m> <$BOX/in/>" "$(grep -x -e '<-[mL]>' -e '</.*>' "$BOX/arguments" | sort | xargs)"
-	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/run" \
+	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/mda/deliver" \
 		-o "Mailbox $BOX/in/" -o "CreateMailbox no" >heard 2>log
 	assertEquals "<$BOX/in/>" "$(grep -x -e '<-[mL]>' -e '</.*>' "$BOX/arguments" | sort | xargs)"
 	message a@x.test | "$BIN/smtp-stdio" -C /dev/null -o "DeliverPath $T/absent" \
