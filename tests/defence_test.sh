@@ -17,6 +17,7 @@ standard input says, a line each:
   eof             say that nothing more will come
   term            SIGTERM to the program (which is the monitor)
   rest            print what comes until the end of the connection
+  stay            until the program has ended
 With -t each line that is heard has the whole seconds since the line before in front.
 """
 import signal, socket, subprocess, sys, time
@@ -98,6 +99,8 @@ for line in sys.stdin:
         client.shutdown(socket.SHUT_WR)
     elif word == "term":
         process.send_signal(signal.SIGTERM)
+    elif word == "stay":
+        process.wait(20)
     elif word == "rest":
         try:
             for line in heard:
@@ -390,6 +393,13 @@ flood 20000 FROBNICATE THE QUUX\r\n
 rest
 END
 	assertEquals '421 4.7.0 too many errors; closing end status 0' "$(tail -n 3 "$T/heard" | xargs)"
+}
+
+# It is heard out for a moment, and no longer; that is no timeout of its own.
+testWhoStaysAfterAFarewellIsLeft() {
+	rude <<<$'hear\nsay GET / HTTP/1.1\\r\\n\nrest\nstay'
+	assertEquals 'end status 0' "$(tail -n 2 "$T/heard" | xargs)"
+	assertEquals gave-up "$(cut -d' ' -f1 "$T/log")"
 }
 
 # ---- those who want too much --------------------------------------------------------------------

@@ -83,6 +83,17 @@ testABusyOneIsReplacedToo() {
 		-o 'MessageLimit 999999'
 }
 
+# More recipients than a packet tells of are told on a command line, of another.
+testMoreRecipientsThanAPacketHolds() {
+	local n names
+	for n in {1..80}; do printf '%064d\n' "$n"; done >"$T/names"
+	names=$(paste -sd , "$T/names")
+	sed "s|$|: $T/users/alice/M/|" "$T/names" >"$T/aliases"
+	says "to:alice who to:$names who to:$names who quit" "to:alice 250;who A;to:$names 250;who B;to:$names 250;who C;quit 0" \
+		-o "Aliases $T/aliases"
+	assertEquals 160 "$(cat "$T/users/alice/M/new/"* | grep -c '^Delivered-To: 0')"
+}
+
 testKilledWhileItWaitsIsReplaced() {
 	says 'to:alice who kill to:alice who quit' 'to:alice 250;who A;kill;to:alice 250;who B;quit 0'
 	holds alice/M '1 2'
@@ -116,6 +127,14 @@ testOneThatNeverReadsIsReplaced() {
 		>"$T/taken-over/deliver"
 	chmod 755 "$T/taken-over/deliver"
 	DELIVER=$T/taken-over/deliver says 'to:alice to-other:alice quit' 'to:alice 250;to-other:alice 250;quit 0'
+}
+
+# An mbox's guard; its writer undoes the work.
+testKilledAtAnMboxMeansLater() {
+	: >"$T/users/alice/box.lock"
+	MAILBOX=box MEANWHILE="rm $T/users/alice/box.lock" says 'begin:alice run:1 kill meanwhile reply to:alice quit' \
+		'begin:alice;run:1;kill;meanwhile;reply 451;to:alice 250;quit 0'
+	assertEquals 1 "$(grep -c '^From ' "$T/users/alice/box")"
 }
 
 testStoppedAtWorkIsLateAndTakesNothing() {

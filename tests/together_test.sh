@@ -205,6 +205,21 @@ testTwoMessagesNeverWaitForEachOther() {
 	END
 }
 
+# Whose directory its user may not pass is in no order; it fails alone, and takes the other with it.
+testAMailboxThatItsUserCannotReachMeansLaterForAll() {
+	need_root || return 0
+	places alice locked
+	: >"$D/locked/box"
+	chown 2202:2202 "$D/locked/box"
+	chown 0:0 "$D/locked"
+	chmod 700 "$D/locked"
+	install -d -o 2201 -g 2201 "$D"/alice/M{,/tmp,/new,/cur}
+	echo "far: $D/locked/box" >aliases
+	assertEquals "451" "$(says 1 alice far | session | cut -c1-3)"
+	assertEquals "nothing" '0 0' "$(files "$D/alice/M/new") $(stat -c %s "$D/locked/box")"
+	assertEquals "250" "$(says 1 alice | session | cut -c1-3)"
+}
+
 testOneMboxByTwoPathsGetsOneCopy() {
 	crossing
 	assertEquals "250 2.0.0" "$(says 1 a2 two one z1 list | session | cut -c1-9)"
