@@ -402,8 +402,7 @@ spawn_last_word(struct helper *helper, int whom, int64_t *deadline)
 		*deadline = clock_now();
 		(void)attend(helper, helper->hand, NULL, *deadline + HELPER_GRACE * 1000);
 	}
-	for (int tries = WORD_TRIES;
-	     tries > 0 && recv(helper->hand, &heard, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN;)
+	for (int tries = WORD_TRIES; tries > 0 && recv(helper->hand, &heard, 1, MSG_DONTWAIT) < 0;)
 		tries--;
 	return heard;
 }
