@@ -165,7 +165,7 @@ testATargetThatIsNoneIsAFault() {
 
 # The name with its domain, which comes first, might be there.
 testALineThatIsNoneHidesWhatIsBehindIt() {
-	# shellcheck disable=SC1003
+	# shellcheck disable=SC1003  # a backslash is meant
 	aliases 'before: alice' 'before@mx.test: \alice' 'no colon' 'behind: alice'
 	faulty 3 'no colon behind the name'
 	assertEquals "what is before it holds" "$OK"$'\n'"$WRONG" "$(rcpt before before@two.test)"

@@ -783,7 +783,7 @@ testDeliverTimeoutEndsACommandThatHangs() {
 	assertEquals "451 4.3.0 delivery took too long; try again later" "$(reply $DOT)"
 	lasted 900
 	assertTrue "with its child" "wait_for ended $(cat "$BOX/pid")"
-	# shellcheck disable=SC2016
+	# shellcheck disable=SC2016  # the inner shell expands it
 	echo 'trap "" TERM; sleep 1000 & echo $! >"$box/pid"; wait' >"$T/mda/end"
 	message a@x.test | on pipe waits -o "DeliverCommand $T/mda/run" -o "DeliverTimeout 1s"
 	assertEquals "451 4.3.0 delivery took too long; try again later" "$(reply $DOT)"

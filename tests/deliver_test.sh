@@ -195,7 +195,7 @@ testNameThatIsTakenInTmpIsNotUsed() {
 	assertEquals 0 $?
 	assertFiles "0 1 0" M
 	assertEquals "the second name" 1 "$(find M/new -name '*Q2.*' | wc -l)"
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046  # words are wanted
 	owner $(failing openat EEXIST "$n+") "$BIN/pliant" M/ <"$T/short" 2>/dev/null
 	assertEquals "gives up in the end" 75 $?
 	assertFiles "0 1 0" M
@@ -204,7 +204,7 @@ testNameThatIsTakenInTmpIsNotUsed() {
 testNameThatIsTakenInNewIsNotReplaced() {
 	pliant_deliver
 	made M
-	# shellcheck disable=SC2046
+	# shellcheck disable=SC2046  # words are wanted
 	owner $(failing linkat EEXIST 1) "$BIN/pliant" M/ <"$T/short" 2>/dev/null
 	assertEquals 75 $?
 	assertFiles "0 0 0" M
@@ -829,7 +829,7 @@ testOneMailboxThatFailsStopsTheOthers() {
 			old_mbox box
 			# shellcheck disable=SC2086  # words are wanted
 			owner $bad
-			# shellcheck disable=SC2086
+			# shellcheck disable=SC2086  # words are wanted
 			deliver $order <"$T/short" 2>/dev/null
 			assertEquals "$bad; deliver $order" 75 $?
 			assertEquals "files after $bad; deliver $order" 0 "$(find M N -type f | wc -l)"
@@ -1126,7 +1126,7 @@ testKilledWriterLeavesTheMboxAsBefore() {
 		# shellcheck disable=SC2086  # words are wanted
 		hand "hear kill-writer end look" "hear s;end 75;$BEFORE" $boxes
 		assertUntouched box "$(state "$T/old")"
-		# shellcheck disable=SC2086
+		# shellcheck disable=SC2086  # words are wanted
 		hand "hear say:c hear kill-writer hear close end look" \
 			"hear s;hear v;hear v;end 75;$BEFORE" $boxes
 		assertUntouched box "$(state "$T/old")"

@@ -72,7 +72,7 @@ testANameThatStandsForItselfIsTheUserToo() {
 }
 
 testABackslashIsNoAlias() {
-	# shellcheck disable=SC1003
+	# shellcheck disable=SC1003  # a backslash is meant
 	aliases 'alice: bob' 'x: \alice' 'y: \nosuch'
 	arrives 'mx.test/alice' x@mx.test
 	arrives 'mx.test/bob' alice@mx.test

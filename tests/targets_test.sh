@@ -146,7 +146,7 @@ testNamesOfEveryKindAreOnlyNames() {
 		[ "$name" = 'a[:b]' ] && name='a['
 		timeout 10 "$T/targets" aliases "$name" | grep -q '^1 ' || fail "$name"
 	done
-	# shellcheck disable=SC1003
+	# shellcheck disable=SC1003  # a backslash is meant
 	for name in 'a/../b' '..' ' ' '@' 'a@b' ':' '#' '\\' '\"' 'a,b' ':include:/x' '<>' '()' $'\377\200'; do
 		aliases "\"$name\": found" 'alice: bob'
 		has '1 user found' "\"$name\""

@@ -1,5 +1,6 @@
 /*
- * floor.c -- what the race compares with: what must be done for a message, and nothing else.
+ * floor.c -- what the race compares with: what must be done for a message by a process that is started for it,
+ * and nothing else.  (A deliver may take several messages of a connection; these do not.)
  *
  *   floor listen PORT PROGRAM ARG ...   start PROGRAM for each connection to 127.0.0.1:PORT
  *   floor bare MAILDIR UID GID          a session on descriptors 0 and 1: one process, and a helper
@@ -326,6 +327,7 @@ serve(const char *port, char **program)
 	must(listen(listener, SOMAXCONN));
 	(void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
 	for (;;) {
+		/* cppcheck-suppress nullPointer ; accept4(2): who calls may not want to be told */
 		int client = must(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 		pid_t pid = must(vfork());
 		if (pid == 0) {
