@@ -280,12 +280,11 @@ spawn_call_off(struct helper *helper)
 	kill_group(helper, SIGCONT);
 }
 
-/* Until the helper has ended, or there is something on the other one, if there is one; false at the
-   deadline. */
+/* Until the helper has ended; false at the deadline. */
 static bool
-await(struct helper *helper, struct pollfd *other, int64_t deadline)
+await(struct helper *helper, int64_t deadline)
 {
-	if (!attend(helper, helper->pidfd, other, deadline))
+	if (!attend(helper, helper->pidfd, NULL, deadline))
 		return false;
 	(void)listen_to(helper); /* its last words */
 	return true;
@@ -345,12 +344,12 @@ stop(struct helper *helper, int64_t deadline)
 	if (!helper->gentle)
 		kill_group(helper, SIGTERM);
 	kill_group(helper, SIGCONT); /* a stopped one hears of nothing else */
-	if (await(helper, NULL, end))
+	if (await(helper, end))
 		return true;
 	if (helper->gentle)
 		return false;
 	kill_group(helper, SIGKILL);
-	return await(helper, NULL, clock_now() + HELPER_GRACE * 1000);
+	return await(helper, clock_now() + HELPER_GRACE * 1000);
 }
 
 /* It has ended, or is left behind. */
@@ -384,7 +383,7 @@ void
 spawn_end(struct helper *helper, int64_t deadline, struct answer *answer)
 {
 	hang_up(helper);
-	bool ended = await(helper, NULL, deadline);
+	bool ended = await(helper, deadline);
 	helper->late = helper->late || !ended;
 	conclude(helper, ended || stop(helper, deadline), answer);
 }
@@ -432,7 +431,7 @@ spawn_dismiss(struct helper *helper)
 
 	hang_up(helper);
 	kill_group(helper, SIGKILL);
-	conclude(helper, await(helper, NULL, clock_now() + HELPER_GRACE * 1000), &answer);
+	conclude(helper, await(helper, clock_now() + HELPER_GRACE * 1000), &answer);
 }
 
 const char *
