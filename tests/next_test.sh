@@ -156,8 +156,8 @@ testWhatIsWrongWithAMessageIsItsOwnReply() {
 	assertContains "$(cat "$T/log")" 'reply="4.'
 }
 
-# With several (in one directory: in the order of their names) there is no next message, but a deliver may be killed as well: the one that has staged, while the other
-# waits for a lock.  Another run takes its copy back.
+# With several (in one directory: in the order of their names) there is no next message, but a deliver may be killed as
+# well: the one that has staged, while the other waits for a lock.  Another run takes its copy back.
 testKilledBesideAnotherMeansLaterForBoth() {
 	printf 'alice: %s\nbob: %s\n' "$T/users/alice/M/" "$T/users/alice/box" >"$T/aliases"
 	: >"$T/users/alice/box.lock"
