@@ -11,7 +11,7 @@ STEPS, separated by blanks, each printed with what it gave:
   stop, kill     SIGSTOP or SIGKILL to all of them
   at-work        wait until the monitor waits for one of them; as root
   kill-first     SIGKILL to the one that was started first
-  stopped        wait until all of them are
+  stopped, dead  wait until all of them are
   no-room        none of them may have another descriptor
   kill-session   SIGKILL to the session
   meanwhile      run $MEANWHILE
@@ -115,8 +115,8 @@ class Client:
                 os.kill(pid, signal.SIGSTOP if verb == "stop" else signal.SIGKILL)
         elif verb == "meanwhile":
             subprocess.run(["sh", "-c", os.environ["MEANWHILE"]], check=True)
-        elif verb == "stopped":
-            return self.until(lambda: all(state(pid) == "T" for pid in self.delivers()))
+        elif verb in ("stopped", "dead"):
+            return self.until(lambda: all(state(pid) == ("T" if verb == "stopped" else "Z") for pid in self.delivers()))
         elif verb == "kill-first":
             os.kill(min(self.delivers()), signal.SIGKILL)
         elif verb == "no-room":

@@ -95,7 +95,7 @@ testMoreRecipientsThanAPacketHolds() {
 }
 
 testKilledWhileItWaitsIsReplaced() {
-	says 'to:alice who kill to:alice who quit' 'to:alice 250;who A;kill;to:alice 250;who B;quit 0'
+	says 'to:alice who kill dead to:alice who quit' 'to:alice 250;who A;kill;dead;to:alice 250;who B;quit 0'
 	holds alice/M '1 2'
 }
 
